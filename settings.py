@@ -1,0 +1,233 @@
+"""Names, types, defaults and meanings of the environment values; builds nothing."""
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+from urllib.parse import urlsplit
+
+from msgspec import Meta, Struct, ValidationError, convert
+from msgspec.structs import fields
+
+__all__ = ["Settings", "SettingsRefused", "described", "key_bytes", "load", "variable"]
+
+
+class SettingsRefused(ValueError):
+    """The environment is missing values, or holds ones that are not safe to start with; lists them all."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        self.reasons = reasons
+        super().__init__("Muster does not start with these settings:\n" + "\n".join(f"  - {r}" for r in reasons))
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything that a process of Muster may be told by its environment."""
+
+    environment: Annotated[
+        Literal["production", "development"],
+        Meta(
+            description="`production` refuses weak settings; `development` is what `muster up` uses on its own servers."
+        ),
+    ] = "production"
+    database_url: Annotated[
+        str,
+        Meta(
+            description="PostgreSQL 15 to 18, `postgresql://OWNER:PASSWORD@HOST:PORT/DATABASE`. `muster migrate` uses it as it "
+            "stands; the API and the workers put their own roles and passwords into it, so they need no owner's name in theirs."
+        ),
+    ]
+    redis_url: Annotated[
+        str,
+        Meta(description="Redis 7 or newer, or Valkey: `redis://:PASSWORD@HOST:PORT/0`, or `rediss://…`."),
+    ]
+    smtp_url: Annotated[
+        str,
+        Meta(
+            description="Where mail is handed in: `smtp://USER:PASSWORD@HOST:PORT` (STARTTLS when offered) or `smtps://…` (TLS at once)."
+        ),
+    ]
+    base_url: Annotated[
+        str,
+        Meta(
+            description="The public address of the API; links in mails begin with it, and it is the issuer of tokens."
+        ),
+    ]
+    master_key: Annotated[
+        str,
+        Meta(
+            description="32 random bytes in base64url: wraps the data keys under which personal data are sealed. "
+            "Whoever loses it has lost all personal data; keep a copy apart from the database's backups."
+        ),
+    ]
+    secret: Annotated[
+        str,
+        Meta(
+            description="32 random bytes in base64url: signs links and cursors, keys the claims on addresses, "
+            "and gives the database roles their passwords."
+        ),
+    ]
+    mail_from: Annotated[str, Meta(description="The sender of mails, as `Name <address>`.")] = (
+        "Muster <no-reply@localhost>"
+    )
+    audience: Annotated[str, Meta(description="`aud` of access tokens; the base URL when empty.")] = ""
+    host: Annotated[str, Meta(description="The address on which the API listens.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="The port on which the API listens; 0 takes a free one.")] = (
+        8000
+    )
+    data: Annotated[
+        str, Meta(description="The folder in which `muster up` keeps its servers' data, mail and secrets.")
+    ] = ".muster"
+    registration: Annotated[
+        Literal["open", "closed"],
+        Meta(description="`closed`: only callers with `users:write` register people."),
+    ] = "open"
+    hash_threads: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=64,
+            description="Threads that hash passwords in each API process; 0 means one for each core.",
+        ),
+    ] = 0
+    hash_queue: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="Hashes that may wait in each API process; beyond it the answer is 503 with Retry-After.",
+        ),
+    ] = 64
+    append_queue: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="Commands that may wait to be committed in each API process; beyond it 503 with Retry-After.",
+        ),
+    ] = 4096
+    access_token_seconds: Annotated[int, Meta(ge=30, le=600, description="How long an access token is valid.")] = 600
+    refresh_token_days: Annotated[
+        int,
+        Meta(ge=1, le=365, description="How long a session can be refreshed after it was last refreshed."),
+    ] = 30
+    verification_hours: Annotated[
+        int, Meta(ge=1, le=720, description="How long a link that proves an address is valid.")
+    ] = 72
+    client_retention_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3650,
+            description="How long the client address and user agent of a command can be read; then their key is destroyed.",
+        ),
+    ] = 90
+    partitions: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Partitions of each read model: how many workers' cores one of them can use.",
+        ),
+    ] = 2
+    trusted_proxies: Annotated[
+        str,
+        Meta(
+            description="Addresses or networks, with commas between, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."
+        ),
+    ] = ""
+    cors_origins: Annotated[
+        str, Meta(description="Origins, with commas between, whose pages may call the API; none when empty.")
+    ] = ""
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="The least severe line that is logged."),
+    ] = "info"
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field: `database_url` is `MUSTER_DATABASE_URL`."""
+    return f"MUSTER_{field.upper()}"
+
+
+def described() -> list[tuple[str, str, str]]:
+    """(variable, default as text or "required", meaning) of every setting, in the order of their declaration."""
+    hints = get_type_hints(Settings, include_extras=True)
+    rows = []
+    for field in fields(Settings):
+        meaning = next(m.description for m in get_args(hints[field.name]) if isinstance(m, Meta)) or ""
+        rows.append((variable(field.name), "required" if field.required else str(field.default), meaning))
+    return rows
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment.
+
+    Raises `SettingsRefused` naming at once everything that is missing, malformed, misspelt or, in production, too weak.
+    """
+    hints = get_type_hints(Settings, include_extras=True)
+    known = {variable(name): name for name in hints}
+    reasons = [f"{name} is no setting of Muster: is it misspelt?" for name in environ if _strange(name, known)]
+    given: dict[str, Any] = {}
+    for name, field in known.items():
+        if text := environ.get(name, ""):
+            try:
+                given[field] = convert(text, hints[field], strict=False)
+            except ValidationError as error:
+                reasons.append(f"{name}: {error}.")
+    required = {field.name for field in fields(Settings) if field.required}
+    reasons += [
+        f"{variable(field)} is missing."
+        for field in sorted(required - given.keys())
+        if not environ.get(variable(field))
+    ]
+    if not reasons:
+        settings = Settings(**given)
+        reasons = _weaknesses(settings)
+    if reasons:
+        raise SettingsRefused(reasons)
+    return settings
+
+
+def _strange(name: str, known: Mapping[str, str]) -> bool:
+    return name.startswith("MUSTER_") and name not in known
+
+
+def _weaknesses(settings: Settings) -> list[str]:
+    """What is wrong in any environment, then what is too weak for production."""
+    reasons = []
+    for name, schemes, text in (
+        ("MUSTER_DATABASE_URL", {"postgresql", "postgres"}, settings.database_url),
+        ("MUSTER_REDIS_URL", {"redis", "rediss", "unix"}, settings.redis_url),
+        ("MUSTER_SMTP_URL", {"smtp", "smtps"}, settings.smtp_url),
+        ("MUSTER_BASE_URL", {"http", "https"}, settings.base_url),
+    ):
+        if urlsplit(text).scheme not in schemes:
+            reasons.append(f"{name} must begin with {' or '.join(f'{s}://' for s in sorted(schemes))}.")
+    for name, text in (("MUSTER_MASTER_KEY", settings.master_key), ("MUSTER_SECRET", settings.secret)):
+        try:
+            key = key_bytes(text)
+        except ValueError as error:
+            reasons.append(f"{name} {error}")
+            continue
+        if settings.environment == "production" and len(set(key)) < 12:
+            reasons.append(f"{name} is not random: make one with `muster secret`.")
+    if settings.environment == "production":
+        if settings.master_key == settings.secret:
+            reasons.append("MUSTER_MASTER_KEY and MUSTER_SECRET must differ.")
+        if urlsplit(settings.base_url).scheme != "https":
+            reasons.append("MUSTER_BASE_URL must be https in production: tokens and passwords travel over it.")
+        if "localhost" in settings.mail_from:
+            reasons.append("MUSTER_MAIL_FROM must name an address of yours in production, as `Name <address>`.")
+    return reasons
+
+
+def key_bytes(text: str) -> bytes:
+    """The 32 bytes of a key given in base64url, with or without padding; ValueError tells what is wrong, never the key."""
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("is no base64url: make one with `muster secret`.") from None
+    if len(key) != 32:
+        raise ValueError(f"has {len(key)} bytes, not 32: make one with `muster secret`.")
+    return key
