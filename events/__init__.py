@@ -1,0 +1,1 @@
+"""What happened: the log, what stands beside it, and how both are kept."""

@@ -1,0 +1,71 @@
+"""How a batch of commands is told to the database, and how one is found again."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from events.append import Append
+
+__all__ = ["APPEND", "arguments", "recorded_position"]
+
+_COLUMNS: Final = (
+    "int[]", "uuid[]", "bigint[]",
+    "int[]", "uuid[]", "uuid[]", "text[]", "bytea[]",
+    "int[]", "text[]", "bytea[]", "uuid[]", "uuid[]", "boolean[]",
+    "int[]", "uuid[]", "text[]", "uuid[]", "bigint[]", "bytea[]",
+    "int[]", "uuid[]", "bigint[]", "text[]", "bytea[]", "text[]", "uuid[]", "text[]",
+)  # fmt: skip
+APPEND: Final = (
+    "SELECT command, refusal, position FROM append_events($1, "  # noqa: S608 - made of the types above alone
+    + ", ".join(f"${number}::{kind}" for number, kind in enumerate(_COLUMNS, start=2))
+    + ") ORDER BY command"
+)
+
+
+def arguments(batch: Sequence[Append]) -> list[Any]:
+    """The arrays of `append_events`: one of each column for streams, keys, claims, secrets and events."""
+    streams, keys, claims, secrets, events = [], [], [], [], []
+    for number, append in enumerate(batch, start=1):
+        streams += [(number, stream, version) for stream, version in append.expected.items()]
+        keys += [(number, k.subject_id, k.key_id, k.master_id, k.wrapped) for k in append.keys]
+        claims += [(number, c.scope, c.key, c.expected, c.owner_id, c.proven) for c in append.claims]
+        secrets += [(number, s.owner_id, s.kind, s.subject_id, s.revision, s.sealed) for s in append.secrets]
+        events += [
+            (number, e.stream_id, e.version, e.topic, e.state, e.stream_type, e.subject_id, e.metadata)
+            for e in append.events
+        ]
+    return [
+        len(batch),
+        *_columns(streams, 3),
+        *_columns(keys, 5),
+        *_columns(claims, 6),
+        *_columns(secrets, 6),
+        *_columns(events, 8),
+    ]
+
+
+def _columns(rows: list[tuple[Any, ...]], width: int) -> list[Any]:
+    return list(zip(*rows, strict=True)) if rows else [[]] * width
+
+
+async def recorded_position(connection: asyncpg.Connection, append: Append) -> int | None:
+    """The position at which a command was recorded, or None when it was not. Ask only once its backend is fenced."""
+    if append.events:
+        last = append.events[-1]
+        position: int | None = await connection.fetchval(
+            "SELECT notification_id FROM stored_events "
+            "WHERE originator_id = $1 AND originator_version = $2 AND metadata->>'correlation_id' = $3",
+            last.stream_id,
+            last.version,
+            str(append.command_id),
+        )
+        return position
+    for change in append.secrets:
+        sealed = await connection.fetchval(
+            "SELECT sealed FROM secrets WHERE owner_id = $1 AND kind = $2", change.owner_id, change.kind
+        )
+        if sealed != change.sealed:
+            return None
+    head: int = await connection.fetchval("SELECT coalesce(max(notification_id), 0) FROM stored_events")
+    return head

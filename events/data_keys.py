@@ -1,0 +1,92 @@
+"""The data keys that this process has unwrapped lately, fetched together and forgotten on request."""
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+from events.append import KeyUse
+from events.connections import Reading
+from events.keys import KEY_BYTES, DataKey, MasterKey
+
+__all__ = ["DataKeys"]
+
+MOST_KEPT: Final = 20_000
+
+
+class DataKeys:
+    """A bounded cache over `data_keys` and `client_keys`, newest use last; `forget` empties it of one subject."""
+
+    def __init__(self, master: MasterKey) -> None:
+        self.master = master
+        self._keys: OrderedDict[UUID, DataKey | None] = OrderedDict()
+        self._months: dict[str, DataKey | None] = {}
+
+    def make(self, subject_id: UUID) -> tuple[DataKey, KeyUse]:
+        """A new key for a new subject, and what must be appended for it to be kept. Not cached before it is."""
+        key_id, raw = uuid4(), os.urandom(KEY_BYTES)
+        use = KeyUse(subject_id, key_id, self.master.master_id, self.master.wrap(raw, key_id))
+        return DataKey(key_id, raw), use
+
+    async def fetch(self, connection: Reading, subjects: Iterable[UUID]) -> None:
+        """Have the keys of these subjects at hand, those not yet here in one query."""
+        missing = []
+        for subject in subjects:
+            if subject in self._keys:
+                self._keys.move_to_end(subject)
+            else:
+                missing.append(subject)
+        if missing:
+            rows = await connection.fetch(
+                "SELECT subject_id, key_id, wrapped FROM data_keys WHERE subject_id = ANY($1)", missing
+            )
+            found = {row["subject_id"]: row for row in rows}
+            while len(self._keys) > max(MOST_KEPT - len(missing), 0):
+                self._keys.popitem(last=False)
+            for subject in missing:
+                row = found.get(subject)
+                if row is not None:
+                    self._keys[subject] = self._unwrapped(row["key_id"], row["wrapped"])
+
+    async def key_of(self, connection: Reading, subject_id: UUID) -> DataKey | None:
+        """The key of one subject, or None when it was forgotten or never made."""
+        await self.fetch(connection, (subject_id,))
+        return self.fetched(subject_id)
+
+    def fetched(self, subject_id: UUID) -> DataKey | None:
+        """A key that `fetch` was asked for; None when it is forgotten."""
+        return self._keys.get(subject_id)
+
+    def forget(self, subject_id: UUID) -> None:
+        """Keep this subject's key no longer; the next fetch sees the tombstone."""
+        self._keys.pop(subject_id, None)
+
+    async def client_key(self, connection: Reading, month: str) -> DataKey | None:
+        """The key of a month ("2026-11") under which client addresses are sealed, or None when its time is over."""
+        if month not in self._months:
+            row = await connection.fetchrow("SELECT key_id, wrapped FROM client_keys WHERE month = $1", month)
+            if row is None:
+                return None
+            self._months[month] = self._unwrapped(row["key_id"], row["wrapped"])
+        return self._months[month]
+
+    async def current_client_key(self, connection: Reading, now: datetime) -> tuple[str, DataKey | None]:
+        """The month and its key, made by whoever needs it first."""
+        month = now.strftime("%Y-%m")
+        key = await self.client_key(connection, month)
+        if key is None and month not in self._months:
+            key_id, raw = uuid4(), os.urandom(KEY_BYTES)
+            await connection.execute(
+                "SELECT make_client_key($1, $2, $3, $4)",
+                month,
+                key_id,
+                self.master.master_id,
+                self.master.wrap(raw, key_id),
+            )
+            key = await self.client_key(connection, month)
+        return month, key
+
+    def _unwrapped(self, key_id: UUID, wrapped: bytes | None) -> DataKey | None:
+        return None if wrapped is None else DataKey(key_id, self.master.unwrap(wrapped, key_id))

@@ -1,0 +1,1 @@
+"""Alembic, for the durable tables only: read models are rebuilt, never migrated."""

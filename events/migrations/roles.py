@@ -1,0 +1,52 @@
+"""The database roles: an owner who migrates, and a writer, a reader and a projector who may do one thing each."""
+
+import hmac
+from importlib.resources import files
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+
+from events.keys import derived
+
+__all__ = ["ROLES", "ensure_roles", "role_names", "role_url", "script"]
+
+ROLES = ("writer", "reader", "projector")
+
+
+def role_names(database: str) -> dict[str, str]:
+    """The names of the roles for one database, quoted: roles belong to the cluster, so they carry its name."""
+    return {role: '"' + f"{database}_{role}".replace('"', '""') + '"' for role in ROLES}
+
+
+def _password(secret: bytes, database: str, role: str) -> str:
+    return hmac.digest(derived(secret, "database roles"), f"{database}/{role}".encode(), "sha256").hex()
+
+
+def role_url(database_url: str, role: str, secret: bytes) -> str:
+    """The database's URL with a role of ours and its password in place of whatever user it named."""
+    parts = urlsplit(database_url)
+    database = parts.path.lstrip("/")
+    host = parts.netloc.rpartition("@")[2]
+    user = quote(f"{database}_{role}", safe="")
+    return urlunsplit(parts._replace(netloc=f"{user}:{_password(secret, database, role)}@{host}"))
+
+
+async def ensure_roles(connection: asyncpg.Connection, database: str, secret: bytes) -> None:
+    """Make the roles where they are missing and give them their passwords. Safe to repeat.
+
+    The connection's user needs CREATEROLE, or roles that were made beforehand and that it may alter.
+    """
+    for role, name in role_names(database).items():
+        plain = f"{database}_{role}"
+        if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", plain):
+            await connection.execute(f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE")
+        await connection.execute(f"ALTER ROLE {name} PASSWORD '{_password(secret, database, role)}'")
+        await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO {name}')
+
+
+def script(name: str, **names: str) -> str:
+    """The text of an SQL file of a migration, with the roles' names put in."""
+    text = files("events.migrations").joinpath("sql", name).read_text("utf-8")
+    for role, quoted in names.items():
+        text = text.replace("{" + role + "}", quoted)
+    return text

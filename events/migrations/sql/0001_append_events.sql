@@ -1,0 +1,126 @@
+-- Everything that is written to the log is written here: one call appends a batch of independent commands.
+--
+-- Commands are numbered from 1. A command whose expectations do not hold is refused alone, with the reason, and leaves
+-- nothing; the others are recorded. Commands of one batch touch different streams, claims, keys and secrets: the
+-- committer sees to it. Expectations are looked up one by one through correlated subqueries, because a plan that was
+-- chosen for a small array (a hash join over the whole table) is ruinous for the next large one.
+CREATE FUNCTION append_events(
+    commands integer,
+    stream_command integer[], stream_id uuid[], stream_version bigint[],
+    key_command integer[], key_subject uuid[], key_id uuid[], key_master text[], key_wrapped bytea[],
+    claim_command integer[], claim_scope text[], claim_key bytea[],
+    claim_expected uuid[], claim_owner uuid[], claim_proven boolean[],
+    secret_command integer[], secret_owner uuid[], secret_kind text[], secret_subject uuid[],
+    secret_revision bigint[], secret_sealed bytea[],
+    event_command integer[], event_stream uuid[], event_version bigint[], event_topic text[], event_state bytea[],
+    event_stream_type text[], event_subject uuid[], event_metadata text[]
+) RETURNS TABLE (command integer, refusal text, "position" bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    head bigint;
+    head_time timestamptz;
+    now_ timestamptz;
+    refused integer[] := '{}';
+    reasons text[] := '{}';
+BEGIN
+    -- A transaction-level advisory lock, never a lock on the table, which would fight with vacuum.
+    PERFORM pg_advisory_xact_lock(x'6d7573746572'::bigint);
+
+    SELECT e.notification_id, e.recorded_at INTO head, head_time
+        FROM stored_events e ORDER BY e.notification_id DESC LIMIT 1;
+    head := coalesce(head, 0);
+    now_ := greatest(head_time, clock_timestamp());
+
+    SELECT coalesce(array_agg(r.command), '{}'), coalesce(array_agg(r.reason), '{}') INTO refused, reasons FROM (
+        SELECT x.command, min(x.reason) AS reason FROM (
+            SELECT s.command, 'stream' AS reason
+                FROM unnest(stream_command, stream_id, stream_version) AS s (command, id, version)
+                WHERE s.version IS DISTINCT FROM coalesce((
+                    SELECT e.originator_version FROM stored_events e WHERE e.originator_id = s.id
+                    ORDER BY e.originator_version DESC LIMIT 1), 0)
+            UNION ALL
+            -- A key that is made must be new; one that was used must be there still, whatever raced.
+            SELECT k.command, 'key'
+                FROM unnest(key_command, key_subject, key_id, key_wrapped) AS k (command, subject, id, wrapped)
+                WHERE CASE WHEN k.wrapped IS NULL
+                    THEN (SELECT d.wrapped IS NULL OR d.key_id <> k.id
+                          FROM data_keys d WHERE d.subject_id = k.subject) IS NOT FALSE
+                    ELSE (SELECT true FROM data_keys d WHERE d.subject_id = k.subject) END
+            UNION ALL
+            SELECT c.command, 'claim'
+                FROM unnest(claim_command, claim_scope, claim_key, claim_expected) AS c (command, scope, key, expected)
+                WHERE c.expected IS DISTINCT FROM (
+                    SELECT d.owner_id FROM claims d WHERE d.scope = c.scope AND d.key = c.key)
+            UNION ALL
+            SELECT s.command, 'secret'
+                FROM unnest(secret_command, secret_owner, secret_kind, secret_revision)
+                    AS s (command, owner, kind, revision)
+                WHERE s.revision IS DISTINCT FROM coalesce((
+                    SELECT d.revision FROM secrets d WHERE d.owner_id = s.owner AND d.kind = s.kind), 0)
+        ) x GROUP BY x.command
+    ) r;
+
+    INSERT INTO data_keys (subject_id, key_id, master_id, wrapped)
+        SELECT k.subject, k.id, k.master, k.wrapped
+        FROM unnest(key_command, key_subject, key_id, key_master, key_wrapped) AS k (command, subject, id, master, wrapped)
+        WHERE k.wrapped IS NOT NULL AND k.command <> ALL (refused);
+
+    DELETE FROM claims d USING unnest(claim_command, claim_scope, claim_key, claim_owner)
+            AS c (command, scope, key, owner)
+        WHERE c.owner IS NULL AND d.scope = c.scope AND d.key = c.key AND c.command <> ALL (refused);
+    INSERT INTO claims AS d (scope, key, owner_id, proven, claimed_at)
+        SELECT c.scope, c.key, c.owner, c.proven, now_
+        FROM unnest(claim_command, claim_scope, claim_key, claim_owner, claim_proven)
+            AS c (command, scope, key, owner, proven)
+        WHERE c.owner IS NOT NULL AND c.command <> ALL (refused)
+        ON CONFLICT (scope, key) DO UPDATE SET
+            owner_id = excluded.owner_id, proven = excluded.proven,
+            claimed_at = CASE WHEN d.owner_id = excluded.owner_id THEN d.claimed_at ELSE excluded.claimed_at END;
+
+    DELETE FROM secrets d USING unnest(secret_command, secret_owner, secret_kind, secret_sealed)
+            AS s (command, owner, kind, sealed)
+        WHERE s.sealed IS NULL AND d.owner_id = s.owner AND d.kind = s.kind AND s.command <> ALL (refused);
+    INSERT INTO secrets AS d (owner_id, kind, subject_id, revision, sealed)
+        SELECT s.owner, s.kind, s.subject, s.revision + 1, s.sealed
+        FROM unnest(secret_command, secret_owner, secret_kind, secret_subject, secret_revision, secret_sealed)
+            AS s (command, owner, kind, subject, revision, sealed)
+        WHERE s.sealed IS NOT NULL AND s.command <> ALL (refused)
+        ON CONFLICT (owner_id, kind) DO UPDATE SET revision = excluded.revision, sealed = excluded.sealed;
+
+    RETURN QUERY
+    WITH appended AS (
+        INSERT INTO stored_events (originator_id, originator_version, topic, state, notification_id,
+                                   stream_type, subject_id, recorded_at, metadata)
+            SELECT e.stream, e.version, e.topic, e.state, head + row_number() OVER (ORDER BY e.number),
+                   e.stream_type, e.subject, now_, e.metadata::json
+            FROM unnest(event_command, event_stream, event_version, event_topic, event_state, event_stream_type,
+                        event_subject, event_metadata) WITH ORDINALITY
+                AS e (command, stream, version, topic, state, stream_type, subject, metadata, number)
+            WHERE e.command <> ALL (refused)
+            ORDER BY e.number
+    ), numbered AS (
+        SELECT e.command, head + row_number() OVER (ORDER BY e.number) AS place
+            FROM unnest(event_command) WITH ORDINALITY AS e (command, number)
+            WHERE e.command <> ALL (refused)
+    )
+    SELECT c.command, reasons[array_position(refused, c.command)],
+           coalesce((SELECT max(n.place) FROM numbered n WHERE n.command = c.command), head)
+        FROM generate_series(1, commands) AS c (command);
+
+    -- The channel on which the library's own subscribers listen; once a transaction, whatever the batch.
+    IF EXISTS (SELECT FROM unnest(event_command) AS e (command) WHERE e.command <> ALL (refused)) THEN
+        PERFORM pg_notify('stored_events', '');
+    END IF;
+END $$;
+REVOKE ALL ON FUNCTION append_events FROM PUBLIC;
+
+-- The key of a month is made by whoever needs it first; the one that is there wins.
+CREATE FUNCTION make_client_key(month text, key_id uuid, master_id text, wrapped bytea) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    INSERT INTO client_keys (month, key_id, master_id, wrapped) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO NOTHING;
+$$;
+REVOKE ALL ON FUNCTION make_client_key FROM PUBLIC;

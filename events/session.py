@@ -1,0 +1,28 @@
+"""Every fact in the life of a session."""
+
+from typing import TypeAlias
+from uuid import UUID
+
+from events.event import Event
+
+__all__ = ["STREAM_TYPE", "RefreshTokenReused", "SessionEnded", "SessionEvent", "SessionStarted"]
+
+STREAM_TYPE = "session"
+
+
+class SessionStarted(Event, frozen=True):
+    """The user signed in; `method` says with what ("password")."""
+
+    user_id: UUID
+    method: str
+
+
+class SessionEnded(Event, frozen=True):
+    """The session is over: its holder signed out, or someone with the right to did it for them."""
+
+
+class RefreshTokenReused(Event, frozen=True):
+    """A refresh token that had been spent was presented again: someone has a copy, and the session is over for everyone."""
+
+
+SessionEvent: TypeAlias = SessionStarted | SessionEnded | RefreshTokenReused
