@@ -16,11 +16,20 @@ from cryptography.exceptions import InvalidTag
 from msgspec import Struct
 from msgspec.structs import fields
 
-from events.event import Event, Metadata, UnknownEvent, event_class
+from events.event import Event, Metadata, Recorded, UnknownEvent, event_class
 from events.keys import DataKey
 from events.personal import FORGOTTEN, is_personal
 
-__all__ = ["SealBroken", "decode", "encode", "has_personal_fields", "read_metadata", "write_metadata"]
+__all__ = [
+    "SealBroken",
+    "decode",
+    "encode",
+    "has_personal_fields",
+    "open_note",
+    "read_metadata",
+    "seal_note",
+    "write_metadata",
+]
 
 
 class SealBroken(ValueError):
@@ -134,6 +143,24 @@ def _spliced(first: bytes, second: bytes) -> bytes:
     if len(second) == 2:
         return first
     return first[:-1] + b"," + second[1:]
+
+
+def _margin(stream_id: UUID, version: int, what: str) -> bytes:
+    return _place(stream_id, version, "metadata " + what)
+
+
+def seal_note(note: Any, what: str, stream_id: UUID, version: int, key: DataKey) -> str:
+    """What is personal in an event's metadata (`what`: "reason", "client"), sealed for the margin of that event."""
+    return base64.b64encode(key.seal(_json.encode(note), _margin(stream_id, version, what))).decode()
+
+
+def open_note(sealed: str | None, what: str, recorded: Recorded[Event], key: DataKey | None) -> Any:
+    """What `seal_note` sealed; None where there is nothing, `FORGOTTEN` when the key is no more. Raises `SealBroken`."""
+    if sealed is None:
+        return None
+    if key is None:
+        return FORGOTTEN
+    return msgspec.json.decode(_open(key, sealed, _margin(recorded.stream_id, recorded.version, what)))
 
 
 def write_metadata(metadata: Metadata) -> str:

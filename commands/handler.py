@@ -1,0 +1,163 @@
+"""Read, decide, append, and on a lost race read and decide again: written once, for every command."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from msgspec import Struct
+from uuid_utils.compat import uuid7
+
+from commands.passwords import Hasher
+from commands.unit import Known, Rules, Unit, Written
+from events.append import Append, NewEvent
+from events.codec import encode, has_personal_fields, seal_note, write_metadata
+from events.committer import Committer
+from events.connections import Reading
+from events.data_keys import DataKeys
+from events.errors import Conflict, StoreUnavailable
+from events.event import Actor, Event, Metadata
+from events.store import head
+
+__all__ = ["Client", "Command", "Context", "Handler", "Outcome"]
+
+DECIDE_FOR_SECONDS: Final = 10.0
+R_co = TypeVar("R_co", covariant=True)
+R = TypeVar("R")
+
+
+class Command(Protocol[R_co]):
+    """What may be asked for. Its class's name is the name of the command in the log."""
+
+    async def perform(self, unit: Unit) -> R_co:
+        """Read what the rule needs, decide, and tell the unit what to record."""
+        ...
+
+
+class Client(Struct, frozen=True):
+    """Whence a command came; kept sealed, and for a shorter time than the rest."""
+
+    address: str
+    user_agent: str
+
+
+class Context(Struct, frozen=True):
+    """By whom, why and whence a command is asked; never taken from its body, but for the reason."""
+
+    actor: Actor
+    reason: str | None = None
+    causation: int | None = None
+    client: Client | None = None
+
+
+class Outcome(Struct, Generic[R], frozen=True):
+    """What became of a command: its result, and the position at which it stands in the log.
+
+    A command that changed nothing has the position that it read at and no events. `version` is that of the first stream
+    that it wrote to, or read.
+    """
+
+    result: R
+    position: int
+    stream_id: UUID | None
+    version: int
+    written: tuple[Written, ...]
+    first_position: int = 0
+
+    @property
+    def events(self) -> list[Event]:
+        """The events that were recorded, in the order of their positions."""
+        return [event for written in self.written for event in written.events]
+
+
+class Handler:
+    """Handles commands against one store; one a process, shared by all requests."""
+
+    def __init__(
+        self,
+        pool: Reading,
+        committer: Committer,
+        keys: DataKeys,
+        rules: Rules,
+        hasher: Hasher,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._pool = pool
+        self._committer = committer
+        self._keys = keys
+        self._rules = rules
+        self._hasher = hasher
+        self._clock = clock
+
+    async def handle(self, command: Command[R], context: Context) -> Outcome[R]:
+        """Do what is asked, once, atomically; on disk when this returns.
+
+        Raises `Refused` for the command's own reasons, `HasherBusy`, `StoreUnavailable` when it could not be taken or lost
+        every race for ten seconds.
+        """
+        known = Known(self._clock(), self._rules, self._hasher, {})
+        deadline = asyncio.get_running_loop().time() + DECIDE_FOR_SECONDS
+        while True:
+            unit = Unit(self._pool, self._keys, known)
+            result = await command.perform(unit)
+            try:
+                outcome = await self._append(unit, type(command).__name__, context, result)
+            except Conflict as conflict:
+                if conflict.about == "key":
+                    self._forget(unit)
+                if asyncio.get_running_loop().time() > deadline:
+                    msg = "Too many others change the same thing at once; try again."
+                    raise StoreUnavailable(msg) from None
+                await asyncio.sleep(random.random() * 0.002)  # noqa: S311 - spreads out those who race
+                continue
+            if unit.refusal is not None:
+                raise unit.refusal
+            return outcome
+
+    def _forget(self, unit: Unit) -> None:
+        for subject_id in unit.key_uses:
+            self._keys.forget(subject_id)
+
+    async def _append(self, unit: Unit, name: str, context: Context, result: R) -> Outcome[R]:
+        main = next(iter(unit.written), next(iter(unit.expected), None))
+        version = unit.expected.get(main, 0) if main is not None else 0
+        if not (unit.written or unit.claims or unit.secrets):
+            return Outcome(result, await head(self._pool), main, version, ())
+        written = tuple(unit.written.values())
+        append = await self._record(unit, name, context)
+        position = await self._committer.commit(append)
+        if main is not None and main in unit.written:
+            version += len(unit.written[main].events)
+        return Outcome(result, position, main, version, written, position - len(append.events) + 1)
+
+    async def _record(self, unit: Unit, name: str, context: Context) -> Append:
+        """Encode and seal everything that the unit gathered."""
+        command_id: UUID = uuid7()
+        month, client_key = (
+            await self._keys.current_client_key(self._pool, unit.now) if context.client is not None else ("", None)
+        )
+        events: list[NewEvent] = []
+        for written in unit.written.values():
+            subject = written.subject_id
+            wants_key = context.reason is not None or any(has_personal_fields(type(event)) for event in written.events)
+            key = await unit.key_of(subject) if subject is not None and wants_key else None
+            for version, event in enumerate(written.events, start=written.version + 1):
+                place = (written.stream_id, version)
+                metadata = Metadata(
+                    actor=context.actor,
+                    command=name,
+                    correlation_id=command_id,
+                    causation=context.causation,
+                    sealed=seal_note(context.reason, "reason", *place, key) if context.reason and key else None,
+                    client=seal_note(context.client, "client", *place, client_key) if client_key else None,
+                    client_month=month if client_key else None,
+                )
+                topic, state = encode(event, *place, key)
+                events.append(
+                    NewEvent(
+                        written.stream_id, written.stream_type, version, topic, state, subject, write_metadata(metadata)
+                    )
+                )
+        return Append(command_id, events, unit.expected, unit.claims, unit.secrets, list(unit.key_uses.values()))

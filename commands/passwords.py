@@ -1,0 +1,130 @@
+"""Passwords: what is accepted, and hashing off the event loop on few, niced threads.
+
+argon2id with 19 MiB, two passes and one lane (OWASP's and RFC 9106's second recommendation for little memory).
+"""
+
+import asyncio
+import os
+import threading
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+from passlib.context import CryptContext
+
+from commands.errors import WeakPassword
+
+__all__ = ["Hasher", "HasherBusy", "acceptable", "normalised"]
+
+LEAST_CHARACTERS: Final = 12
+MOST_CHARACTERS: Final = 1024
+NICENESS: Final = 19
+PRODUCT: Final = "muster"
+
+_context: Final = CryptContext(
+    schemes=["argon2"],
+    argon2__type="ID",
+    argon2__memory_cost=19_456,
+    argon2__time_cost=2,
+    argon2__parallelism=1,
+)
+T = TypeVar("T")
+
+
+class HasherBusy(Exception):
+    """More passwords wait to be hashed than this process keeps; try again shortly."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
+
+def normalised(password: str) -> str:
+    """The password in NFC, as RFC 8265 (OpaqueString) has it, so that every keyboard's spelling of it is the same."""
+    return unicodedata.normalize("NFC", password)
+
+
+def acceptable(password: str, *, email: str) -> str:
+    """The password as it is hashed. Raises `WeakPassword`, saying why, when it is too short, too long or too obvious."""
+    password = normalised(password)
+    if len(password) < LEAST_CHARACTERS:
+        raise WeakPassword(f"A password has at least {LEAST_CHARACTERS} characters.")
+    if len(password) > MOST_CHARACTERS:
+        raise WeakPassword(f"A password has at most {MOST_CHARACTERS} characters.")
+    if len(set(password.casefold())) < 4:
+        raise WeakPassword("The password repeats too few characters.")
+    plain = "".join(filter(str.isalnum, password.casefold()))
+    own = ("".join(filter(str.isalnum, part.casefold())) for part in (email, email.partition("@")[0]))
+    if plain in own or (PRODUCT in plain and len(plain.replace(PRODUCT, "")) < 8):
+        raise WeakPassword("The password is the address or the name of this product; choose one that nobody expects.")
+    return password
+
+
+class Hasher:
+    """Hashes and verifies on threads of its own: no more than cores, niced, and with a bounded queue."""
+
+    def __init__(self, threads: int = 0, queue_size: int = 64) -> None:
+        self.threads = threads or os.cpu_count() or 1
+        self._queue_size = queue_size
+        self._pending = 0
+        self._pool = ThreadPoolExecutor(self.threads, "hasher", initializer=_be_nice)
+        self._decoy: str | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many hashes are under way or wait."""
+        return self._pending
+
+    async def hash(self, password: str) -> str:
+        """The hash to keep, in PHC string format. Raises `HasherBusy`."""
+        return await self._run(_hash, normalised(password))
+
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        """Whether the password is the hashed one; takes as long where there is none. Raises `HasherBusy`.
+
+        A hash that is corrupt or of an unknown kind verifies nothing, and raises `ValueError` for the alarm that it is
+        worth, after as long a time.
+        """
+        if hashed is None:
+            await self._run(_verify, normalised(password), await self._decoy_hash())
+            return False
+        if not _context.identify(hashed):
+            await self._run(_verify, normalised(password), await self._decoy_hash())
+            msg = "A stored password hash is of no known kind."
+            raise ValueError(msg)
+        return await self._run(_verify, normalised(password), hashed)
+
+    def close(self) -> None:
+        """End the threads; what is under way is finished."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _decoy_hash(self) -> str:
+        decoy = self._decoy
+        if decoy is None:
+            decoy = self._decoy = await self._run(_hash, os.urandom(16).hex())
+        return decoy
+
+    async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
+        if self._pending >= self._queue_size + self.threads:
+            raise HasherBusy
+        self._pending += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        finally:
+            self._pending -= 1
+
+
+def _hash(password: str) -> str:
+    hashed: str = _context.hash(password)
+    return hashed
+
+
+def _verify(password: str, hashed: str) -> bool:
+    matches: bool = _context.verify(password, hashed)
+    return matches
+
+
+def _be_nice() -> None:
+    """Let reads and commits go first. Linux alone nices a thread; elsewhere the threads stay as they are."""
+    if os.uname().sysname == "Linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

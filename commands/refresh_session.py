@@ -1,0 +1,71 @@
+"""Going on with a session: the refresh token is spent for its successor."""
+
+from datetime import datetime, timedelta
+from enum import Enum
+from uuid import UUID
+
+from msgspec import Struct
+
+from commands.errors import InvalidRefreshToken
+from commands.refresh_tokens import GRACE, KIND, Family, Presented, read_token
+from commands.secrets import Secret
+from commands.session import Session
+from commands.sign_in import SignedIn
+from commands.unit import Unit
+from events.session import RefreshTokenReused
+
+__all__ = ["RefreshSession", "Verdict"]
+
+
+class Verdict(Enum):
+    """What a presented token is."""
+
+    LIVING = "the one that lives: it is spent for the next"
+    JUST_SPENT = "the one before, a moment ago: its answer was lost, and is given again"
+    REUSED = "spent before: someone has a copy"
+
+
+class RefreshSession(Struct, frozen=True):
+    """Go on with a session. Reuse of a spent token ends the whole session, RFC 9700 section 4.14.2."""
+
+    refresh_token: str
+
+    def decide(self, session: Session, family: Family | None, presented: Presented, now: datetime) -> Verdict:
+        """What the token is worth. Raises `InvalidRefreshToken` for one that never was this session's, or is too late."""
+        if session.version == 0 or session.ended or family is None or not family.issued(presented):
+            raise InvalidRefreshToken
+        if presented.generation == family.generation:
+            if now >= family.expires_at:
+                raise InvalidRefreshToken
+            return Verdict.LIVING
+        lately = now <= family.rotated_at + GRACE
+        if presented.generation == family.generation - 1 and lately:
+            return Verdict.JUST_SPENT
+        return Verdict.REUSED
+
+    async def perform(self, unit: Unit) -> SignedIn:
+        """Rotate the family, give the lost answer again, or end the session."""
+        presented = read_token(self.refresh_token)
+        session_id = presented.session_id
+        session = await unit.session(session_id)
+        secret = await unit.secret(session_id, KIND)
+        family = Family.from_bytes(secret.plain) if secret else None
+        verdict = self.decide(session, family, presented, unit.now)
+        assert family is not None
+        assert secret is not None
+        assert session.user_id is not None
+        user = await unit.user(session.user_id)
+        if not user.may_sign_in:
+            raise InvalidRefreshToken
+        if verdict is Verdict.REUSED:
+            return self._end(unit, session_id, session.user_id, secret)
+        if verdict is Verdict.LIVING:
+            family = family.rotated(unit.now, timedelta(days=unit.rules.refresh_token_days))
+            await unit.keep_secret(session_id, KIND, session.user_id, family.to_bytes(), secret.revision)
+        return SignedIn(session.user_id, session_id, family.token(session_id), user.roles)
+
+    def _end(self, unit: Unit, session_id: UUID, user_id: UUID, secret: Secret) -> SignedIn:
+        unit.record_session(session_id, user_id, RefreshTokenReused())
+        unit.drop_secret(secret)
+        unit.refuse(InvalidRefreshToken())
+        return SignedIn(user_id, session_id, "", frozenset())

@@ -1,0 +1,92 @@
+"""Registering: an account with an address that is not proved yet."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from commands.addresses import EMAIL_SCOPE, Address, address, claim_key
+from commands.display_names import display_name
+from commands.errors import AddressTaken
+from commands.passwords import acceptable
+from commands.secrets import PASSWORD
+from commands.unit import Unit
+from commands.user import NOBODY, User
+from events.user import AddressRegisteredAgain, RegistrationSuperseded, UserEvent, UserRegistered
+
+__all__ = ["MOST_MAILS_AN_HOUR", "RegisterUser", "Registered", "may_mail"]
+
+MOST_MAILS_AN_HOUR: Final = 5
+
+
+class Registered(Struct, frozen=True):
+    """The id of the new account, or one that leads nowhere when the address was somebody's already."""
+
+    user_id: UUID
+
+
+def may_mail(user: User, now: datetime) -> bool:
+    """Whether one more fact may make us write to the user's address: at most five an hour do."""
+    recent = [at for at in user.mailed_at if at > now - timedelta(hours=1)]
+    return len(recent) < MOST_MAILS_AN_HOUR
+
+
+class RegisterUser(Struct, frozen=True):
+    """Become a user, with an address to be proved by a link that is mailed to it.
+
+    With `disclose`, for askers who may know, a taken address is refused; without, nobody learns that it is: its owner is
+    told by mail, and the id in the answer leads nowhere. A registration that was never proved is superseded by the next.
+    """
+
+    email: str
+    password: str
+    display_name: str | None = None
+    locale: str | None = None
+    disclose: bool = False
+
+    def decide(self, owner: User, registration: UserRegistered) -> list[UserEvent]:
+        """What happens to the new account: it is registered, unless its address is proved to be another's."""
+        if not owner.may_sign_in:
+            return [registration]
+        if self.disclose:
+            raise AddressTaken
+        return []
+
+    def decide_owner(self, owner: User, new_id: UUID, now: datetime) -> list[UserEvent]:
+        """What happens to whoever holds the address: told when it is theirs, superseded when it was never proved."""
+        if owner.may_sign_in:
+            return [AddressRegisteredAgain()] if may_mail(owner, now) else []
+        return [RegistrationSuperseded(new_id)] if owner.active else []
+
+    async def perform(self, unit: Unit) -> Registered:
+        """Claim the address, or find whose it is. The password is hashed either way, so that both take as long."""
+        email = address(self.email)
+        password = acceptable(self.password, email=email.written)
+        registration = UserRegistered(email.written, display_name(self.display_name), self.locale)
+        hashed = await unit.once("hash", lambda: unit.hasher.hash(password))
+
+        key = claim_key(unit.rules.claims_key, email.canonical)
+        owner_id = await unit.owner(EMAIL_SCOPE, key)
+        owner = await unit.user(owner_id) if owner_id else NOBODY
+        user_id = unit.new_id()
+        events = self.decide(owner, registration)
+        if events:
+            await take_address(unit, user_id, email, owner_id, owner)
+            unit.record_user(user_id, *events)
+            await unit.keep_secret(user_id, PASSWORD, user_id, hashed.encode())
+        if owner_id:
+            unit.record_user(owner_id, *self.decide_owner(owner, user_id, unit.now))
+        return Registered(user_id)
+
+
+async def take_address(
+    unit: Unit, user_id: UUID, email: Address, owner_id: UUID | None, owner: User, *, proven: bool = False
+) -> None:
+    """Begin a new subject whose address it is from now on; an owner who never proved it loses it, and the password."""
+    unit.expected.setdefault(user_id, 0)
+    unit.begin_subject(user_id)
+    key = claim_key(unit.rules.claims_key, email.canonical)
+    unit.claim(EMAIL_SCOPE, key, expected=owner_id, owner=user_id, proven=proven)
+    if owner_id and owner.active and (secret := await unit.secret(owner_id, PASSWORD)):
+        unit.drop_secret(secret)

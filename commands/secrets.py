@@ -1,0 +1,47 @@
+"""Secrets that are kept beside the log, sealed: password hashes, refresh-token families."""
+
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from msgspec import Struct
+
+from events.codec import SealBroken
+from events.connections import Reading
+from events.data_keys import DataKeys
+
+__all__ = ["PASSWORD", "Secret", "read_secret"]
+
+PASSWORD = "password"  # noqa: S105 - the kind of a secret, not one
+
+
+class Secret(Struct, frozen=True):
+    """A secret as it was read, and its revision: 1 for the first, one more each time it is replaced."""
+
+    owner_id: UUID
+    kind: str
+    subject_id: UUID
+    revision: int
+    plain: bytes
+
+    @staticmethod
+    def place(owner_id: UUID, kind: str, revision: int) -> bytes:
+        """The associated data of its seal, so that an older one, or another's, cannot be put in its place."""
+        return owner_id.bytes + revision.to_bytes(8, "big") + b"secret " + kind.encode()
+
+
+async def read_secret(pool: Reading, keys: DataKeys, owner_id: UUID, kind: str) -> Secret | None:
+    """A secret, opened; None where there is none or its subject's key is forgotten. Raises `SealBroken`."""
+    row = await pool.fetchrow(
+        "SELECT subject_id, revision, sealed FROM secrets WHERE owner_id = $1 AND kind = $2", owner_id, kind
+    )
+    if row is None:
+        return None
+    key = await keys.key_of(pool, row["subject_id"])
+    if key is None:
+        return None
+    try:
+        plain = key.open(row["sealed"], Secret.place(owner_id, kind, row["revision"]))
+    except InvalidTag:
+        msg = f"The secret {kind!r} of {owner_id} does not open: it was altered."
+        raise SealBroken(msg) from None
+    return Secret(owner_id, kind, row["subject_id"], row["revision"], plain)

@@ -1,0 +1,43 @@
+"""What a command knows of a session, folded from the session's stream."""
+
+from collections.abc import Iterable
+from typing import Any, Final, assert_never
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from events.event import Recorded
+from events.session import RefreshTokenReused, SessionEnded, SessionEvent, SessionStarted
+
+__all__ = ["NO_SESSION", "Session", "evolve", "fold"]
+
+
+class Session(Struct, frozen=True):
+    """A session as decisions see it; `version` 0 is one that never was."""
+
+    version: int = 0
+    user_id: UUID | None = None
+    ended: bool = False
+
+
+NO_SESSION: Final = Session()
+
+
+def evolve(session: Session, recorded: Recorded[SessionEvent]) -> Session:
+    """The session after one more fact."""
+    match recorded.event:
+        case SessionStarted(user_id=user_id):
+            return replace(session, version=recorded.version, user_id=user_id)
+        case SessionEnded() | RefreshTokenReused():
+            return replace(session, version=recorded.version, ended=True)
+        case unreachable:
+            assert_never(unreachable)
+
+
+def fold(history: Iterable[Recorded[Any]]) -> Session:
+    """The session after all of a stream's facts."""
+    session = NO_SESSION
+    for recorded in history:
+        session = evolve(session, recorded)
+    return session

@@ -1,0 +1,188 @@
+"""One attempt at a command: what it read, and what it wants recorded if that still holds."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from msgspec import Struct
+from uuid_utils.compat import uuid7
+
+from commands import administrators, session, user
+from commands.administrators import Administrators
+from commands.errors import Refused
+from commands.passwords import Hasher
+from commands.secrets import Secret, read_secret
+from commands.session import Session
+from commands.user import User
+from events.administrators import STREAM_ID as ADMINISTRATORS_ID
+from events.administrators import STREAM_TYPE as ADMINISTRATORS
+from events.append import ClaimChange, KeyUse, SecretChange
+from events.connections import Reading
+from events.data_keys import DataKeys
+from events.event import Event, Recorded
+from events.keys import DataKey
+from events.session import STREAM_TYPE as SESSION
+from events.store import read_stream
+from events.user import STREAM_TYPE as USER
+
+__all__ = ["Known", "Rules", "Unit", "Written"]
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """What the operator decided, as far as commands ask: keys for claims and links, and how long things last."""
+
+    claims_key: bytes
+    links_key: bytes
+    refresh_token_days: int = 30
+
+
+class Known(Struct, frozen=True):
+    """What every attempt at one command shares: the moment, what was computed slowly once, and what to ask."""
+
+    now: datetime
+    rules: Rules
+    hasher: Hasher
+    memo: dict[Any, Any]
+
+
+class Written(Struct):
+    """Events for one stream, in order, after the version that was read."""
+
+    stream_type: str
+    stream_id: UUID
+    version: int
+    subject_id: UUID | None
+    events: list[Event]
+
+
+class Unit:
+    """Reads streams and side rows for a command's rule, and gathers what the rule wants recorded.
+
+    Everything that was read is expected to be unchanged when the record is appended; else the command is asked again,
+    with a new unit. Nothing is recorded unless all of it is.
+    """
+
+    def __init__(self, pool: Reading, keys: DataKeys, known: Known) -> None:
+        self._pool = pool
+        self._keys = keys
+        self._known = known
+        self.expected: dict[UUID, int] = {}
+        self.written: dict[UUID, Written] = {}
+        self.claims: list[ClaimChange] = []
+        self.secrets: list[SecretChange] = []
+        self.key_uses: dict[UUID, KeyUse] = {}
+        self.data_keys: dict[UUID, DataKey] = {}
+        self.refusal: Refused | None = None
+
+    @property
+    def now(self) -> datetime:
+        """When the command was asked."""
+        return self._known.now
+
+    @property
+    def rules(self) -> Rules:
+        """What the operator decided."""
+        return self._known.rules
+
+    @property
+    def hasher(self) -> Hasher:
+        """Hashes and verifies passwords."""
+        return self._known.hasher
+
+    def new_id(self) -> UUID:
+        """A fresh UUIDv7 (RFC 9562)."""
+        made: UUID = uuid7()
+        return made
+
+    async def once(self, key: Any, make: Callable[[], Awaitable[T]]) -> T:
+        """What is slow to make, made once however often the command is asked again."""
+        memo = self._known.memo
+        if key not in memo:
+            memo[key] = await make()
+        made: T = memo[key]
+        return made
+
+    async def user(self, user_id: UUID) -> User:
+        """The user as they are now."""
+        return await self._fold(user_id, user.fold)
+
+    async def session(self, session_id: UUID) -> Session:
+        """The session as it is now."""
+        return await self._fold(session_id, session.fold)
+
+    async def administrators(self) -> Administrators:
+        """Who administers now."""
+        return await self._fold(ADMINISTRATORS_ID, administrators.fold)
+
+    async def _fold(self, stream_id: UUID, fold: Callable[[Iterable[Recorded[Any]]], S]) -> S:
+        history = await read_stream(self._pool, self._keys, stream_id)
+        self.expected[stream_id] = history[-1].version if history else 0
+        return fold(history)
+
+    async def owner(self, scope: str, key: bytes) -> UUID | None:
+        """Who owns a claim now."""
+        owner: UUID | None = await self._pool.fetchval(
+            "SELECT owner_id FROM claims WHERE scope = $1 AND key = $2", scope, key
+        )
+        return owner
+
+    async def secret(self, owner_id: UUID, kind: str) -> Secret | None:
+        """A secret that is kept beside the log, opened; None where there is none."""
+        return await read_secret(self._pool, self._keys, owner_id, kind)
+
+    def begin_subject(self, subject_id: UUID) -> None:
+        """Make a data key for someone new; it is kept if the command's record is."""
+        key, use = self._keys.make(subject_id)
+        self.data_keys[subject_id], self.key_uses[subject_id] = key, use
+
+    async def key_of(self, subject_id: UUID) -> DataKey | None:
+        """The subject's data key, expected to be there still when the record is appended; None when it is forgotten."""
+        if subject_id not in self.data_keys:
+            key = await self._keys.key_of(self._pool, subject_id)
+            if key is None:
+                return None
+            self.data_keys[subject_id] = key
+            self.key_uses[subject_id] = KeyUse(subject_id, key.key_id)
+        return self.data_keys[subject_id]
+
+    def record_user(self, user_id: UUID, *events: Event) -> None:
+        """Events about a user, in the user's own stream."""
+        self._record(USER, user_id, user_id, events)
+
+    def record_session(self, session_id: UUID, user_id: UUID, *events: Event) -> None:
+        """Events about a session of a user."""
+        self._record(SESSION, session_id, user_id, events)
+
+    def record_administrators(self, subject_id: UUID | None, *events: Event) -> None:
+        """Events in the administrators' one stream, about one of them."""
+        self._record(ADMINISTRATORS, ADMINISTRATORS_ID, subject_id, events)
+
+    def _record(self, stream_type: str, stream_id: UUID, subject_id: UUID | None, events: Iterable[Event]) -> None:
+        if not events:
+            return
+        version = self.expected.setdefault(stream_id, 0)
+        written = self.written.setdefault(stream_id, Written(stream_type, stream_id, version, subject_id, []))
+        written.events.extend(events)
+
+    def claim(self, scope: str, key: bytes, *, expected: UUID | None, owner: UUID | None, proven: bool = False) -> None:
+        """Let a claim pass from its expected owner to another, or to nobody."""
+        self.claims.append(ClaimChange(scope, key, expected, owner, proven))
+
+    async def keep_secret(self, owner_id: UUID, kind: str, subject_id: UUID, plain: bytes, revision: int = 0) -> None:
+        """Keep a secret, sealed under the subject's key, in place of the one at `revision`."""
+        key = await self.key_of(subject_id)
+        assert key is not None, "a secret is kept of someone who is there"
+        sealed = key.seal(plain, Secret.place(owner_id, kind, revision + 1))
+        self.secrets.append(SecretChange(owner_id, kind, subject_id, revision, sealed))
+
+    def drop_secret(self, secret: Secret) -> None:
+        """Keep a secret no longer."""
+        self.secrets.append(SecretChange(secret.owner_id, secret.kind, secret.subject_id, secret.revision, None))
+
+    def refuse(self, refusal: Refused) -> None:
+        """Record what was gathered, and refuse all the same: some refusals are facts worth keeping."""
+        self.refusal = refusal
