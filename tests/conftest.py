@@ -1,0 +1,92 @@
+"""What tests begin from: real servers in temporary folders, fresh databases, and given / when / then."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from api.embedded import Postgres, Valkey
+from events.committer import Committer
+from events.connections import connect, open_pool
+from events.migrations.upgrade import migrate
+from tests.support import Database, Given, History
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL of the test run's own; what is tested of durability starts a durable one for itself."""
+    server = Postgres(tmp_path_factory.mktemp("postgres"), durable=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """A Valkey of the test run's own."""
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server
+    server.stop()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def make_database(postgres: Postgres) -> Callable[[], Any]:
+    """Makes a fresh migrated database on the test run's server."""
+
+    async def make() -> Database:
+        url = await asyncio.to_thread(postgres.create, f"test_{next(_numbers)}")
+        database = Database(url)
+        await migrate(url, database.secret)
+        return database
+
+    return make
+
+
+@pytest.fixture
+async def database(make_database: Callable[[], Any], postgres: Postgres) -> AsyncIterator[Database]:
+    """A fresh migrated database for one test."""
+    made: Database = await make_database()
+    yield made
+    await asyncio.to_thread(postgres.drop, made.owner_url.rpartition("/")[2])
+
+
+@pytest.fixture(scope="session")
+async def shared_database(make_database: Callable[[], Any]) -> Database:
+    """One migrated database for all tests that do not mind each other's events."""
+    made: Database = await make_database()
+    return made
+
+
+@pytest.fixture
+async def committer(database: Database) -> AsyncIterator[Committer]:
+    """A committer on the test's database."""
+    made = Committer(lambda: connect(database.url("writer"), "committer"))
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def writer_pool(database: Database) -> AsyncIterator[Any]:
+    """Connections of the writer role to the test's database."""
+    pool = await open_pool(database.url("writer"), "writer", 4)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def history() -> type[History]:
+    """Makes histories of streams."""
+    return History
+
+
+@pytest.fixture
+def given() -> Callable[..., Given]:
+    """The history of a user, on which a command decides: `given(registered).when(command).then(fact)`."""
+    return lambda *events: Given(History().of(*events))

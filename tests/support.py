@@ -1,0 +1,113 @@
+"""What tests speak with: a database and what opens it, histories, and given / when / then."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from commands.errors import Refused
+from commands.user import User, fold
+from events.connections import connect
+from events.data_keys import DataKeys
+from events.event import Event, Recorded
+from events.keys import LocalMasterKey
+from events.migrations.roles import role_url
+
+__all__ = ["NOON", "Database", "Given", "History", "debian_postgres"]
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Database:
+    """A migrated database and what opens it."""
+
+    def __init__(self, owner_url: str) -> None:
+        self.owner_url = owner_url
+        self.secret = b"a secret of tests, 32 bytes long"
+        self.master_key = b"a master key for tests, 32 bytes"
+        self.master = LocalMasterKey(self.master_key)
+        self.keys = DataKeys(self.master)
+
+    def url(self, role: str) -> str:
+        """The URL with which a process of this role ("writer", "reader", "projector") connects."""
+        return role_url(self.owner_url, role, self.secret)
+
+    async def query(self, sql: str, *arguments: Any) -> list[Any]:
+        """Rows of a question that the owner asks."""
+        connection = await connect(self.owner_url, "tests")
+        try:
+            rows: list[Any] = await connection.fetch(sql, *arguments)
+            return rows
+        finally:
+            await connection.close()
+
+
+class History:
+    """Recorded events of one stream, one minute apart from noon on."""
+
+    def __init__(self, stream_type: str = "user", stream_id: UUID | None = None) -> None:
+        self.stream_type = stream_type
+        self.stream_id = stream_id or uuid7()
+
+    def of(self, *events: Event) -> list[Recorded[Any]]:
+        """The events as they would be read."""
+        return [
+            Recorded(
+                event,
+                position,
+                self.stream_id,
+                self.stream_type,
+                position,
+                self.stream_id,
+                NOON + timedelta(minutes=position),
+            )
+            for position, event in enumerate(events, start=1)
+        ]
+
+
+class Given:
+    """A user's history, waiting for a command."""
+
+    def __init__(self, history: list[Recorded[Any]]) -> None:
+        self.history = history
+
+    def when(self, decide: Any, **facts: Any) -> "Asked":
+        """What the command, or a function of the user, decides on this history; facts are passed to `decide`."""
+        asked: Callable[..., Any] = getattr(decide, "decide", decide)
+        return Asked(lambda: asked(fold(self.history), **facts))
+
+    @property
+    def user(self) -> User:
+        """The user that this history makes."""
+        return fold(self.history)
+
+
+class Asked:
+    """A decision, waiting for what is expected of it."""
+
+    def __init__(self, decide: Callable[[], list[Event]]) -> None:
+        self._decide = decide
+
+    def then(self, *events: Event) -> None:
+        """These events happened, and nothing else."""
+        assert self._decide() == list(events)
+
+    def then_nothing(self) -> None:
+        """Nothing happened."""
+        assert self._decide() == []
+
+    def then_refused(self, refusal: type[Refused]) -> None:
+        """The command was refused for this reason."""
+        with pytest.raises(refusal):
+            self._decide()
+
+
+def debian_postgres(version: int) -> Path | None:
+    """Where Debian's packages put the programs of a PostgreSQL version, when they are installed."""
+    folder = Path(f"/usr/lib/postgresql/{version}/bin")
+    return folder if os.access(folder / "postgres", os.X_OK) else None
