@@ -51,8 +51,6 @@ def acceptable(password: str, *, email: str) -> str:
         raise WeakPassword(f"A password has at least {LEAST_CHARACTERS} characters.")
     if len(password) > MOST_CHARACTERS:
         raise WeakPassword(f"A password has at most {MOST_CHARACTERS} characters.")
-    if len(set(password.casefold())) < 4:
-        raise WeakPassword("The password repeats too few characters.")
     plain = "".join(filter(str.isalnum, password.casefold()))
     own = ("".join(filter(str.isalnum, part.casefold())) for part in (email, email.partition("@")[0]))
     if plain in own or (PRODUCT in plain and len(plain.replace(PRODUCT, "")) < 8):
@@ -85,8 +83,8 @@ class Hasher:
         A hash that is corrupt or of an unknown kind verifies nothing, and raises `ValueError` for the alarm that it is
         worth, after as long a time.
         """
-        if hashed is None:
-            await self._run(_verify, normalised(password), await self._decoy_hash())
+        if hashed is None or len(password) > MOST_CHARACTERS:
+            await self._run(_verify, normalised(password[:MOST_CHARACTERS]), await self._decoy_hash())
             return False
         if not _context.identify(hashed):
             await self._run(_verify, normalised(password), await self._decoy_hash())
