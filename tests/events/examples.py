@@ -1,0 +1,53 @@
+"""One example of every event, with the JSON line that was recorded for it: it must decode for ever."""
+
+import json
+from pathlib import Path
+from uuid import UUID
+
+from events.administrators import AdministratorAdded, AdministratorRemoved, FirstAdministratorInvited
+from events.event import Event
+from events.keys import DataKey
+from events.session import RefreshTokenReused, SessionEnded, SessionStarted
+from events.user import (
+    AddressRegisteredAgain,
+    DisplayNameChanged,
+    EmailVerified,
+    RegistrationSuperseded,
+    RoleGranted,
+    RoleRevoked,
+    UserRegistered,
+    VerificationRequested,
+)
+
+__all__ = ["EXAMPLES", "KEY", "STREAM", "VERSION", "recorded_lines"]
+
+KEY = DataKey(UUID("7d7f1d0a-4f65-4a4e-9d2b-0f5f5f0a9c11"), bytes(range(32)))
+STREAM = UUID("0190b0a6-ad31-7000-8000-000000000001")
+OTHER = UUID("0190b0a6-ad31-7000-8000-000000000002")
+VERSION = 7
+
+EXAMPLES: dict[str, Event] = {
+    type(event).__name__: event
+    for event in (
+        UserRegistered("ada@example.com", "Ada Lovelace", "en-GB"),
+        VerificationRequested(),
+        EmailVerified(),
+        AddressRegisteredAgain(),
+        RegistrationSuperseded(OTHER),
+        DisplayNameChanged("Ada King"),
+        RoleGranted("auditor"),
+        RoleRevoked("auditor"),
+        SessionStarted(OTHER, "password"),
+        SessionEnded(),
+        RefreshTokenReused(),
+        FirstAdministratorInvited(),
+        AdministratorAdded(OTHER),
+        AdministratorRemoved(OTHER),
+    )
+}
+
+
+def recorded_lines() -> dict[str, dict[str, str]]:
+    """The recorded line of each event and class version: `topic@version` to its topic and state."""
+    lines = Path(__file__).with_name("recorded.jsonl").read_text("utf-8").splitlines()
+    return {line["name"]: line for line in map(json.loads, lines)}
