@@ -1,10 +1,11 @@
 """What tests speak with: a database and what opens it, histories, and given / when / then."""
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
@@ -18,9 +19,18 @@ from events.event import Event, Recorded
 from events.keys import LocalMasterKey
 from events.migrations.roles import role_url
 
-__all__ = ["NOON", "Database", "Given", "History", "debian_postgres"]
+__all__ = ["NOON", "Database", "Given", "History", "debian_postgres", "until"]
 
+T = TypeVar("T")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+async def until(condition: Callable[[], Awaitable[T]], seconds: float = 20) -> T:
+    """What the condition answers once it is true; fails when it is not within some seconds."""
+    async with asyncio.timeout(seconds):
+        while not (answer := await condition()):  # noqa: ASYNC110 - what it waits for is in another process
+            await asyncio.sleep(0.005)
+        return answer
 
 
 class Database:
