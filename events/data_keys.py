@@ -32,23 +32,23 @@ class DataKeys:
 
     async def fetch(self, connection: Reading, subjects: Iterable[UUID]) -> None:
         """Have the keys of these subjects at hand, those not yet here in one query."""
+        wanted = set(subjects)
         missing = []
-        for subject in subjects:
+        for subject in wanted:
             if subject in self._keys:
                 self._keys.move_to_end(subject)
             else:
                 missing.append(subject)
-        if missing:
+        while missing:
             rows = await connection.fetch(
                 "SELECT subject_id, key_id, wrapped FROM data_keys WHERE subject_id = ANY($1)", missing
             )
-            found = {row["subject_id"]: row for row in rows}
-            while len(self._keys) > max(MOST_KEPT - len(missing), 0):
-                self._keys.popitem(last=False)
-            for subject in missing:
-                row = found.get(subject)
-                if row is not None:
-                    self._keys[subject] = self._unwrapped(row["key_id"], row["wrapped"])
+            for row in rows:
+                self._keys[row["subject_id"]] = self._unwrapped(row["key_id"], row["wrapped"])
+            wanted -= {subject for subject in missing if subject not in self._keys}  # a key was never made for them
+            missing = [subject for subject in wanted if subject not in self._keys]  # others' took their place meanwhile
+        while len(self._keys) > MOST_KEPT and next(iter(self._keys)) not in wanted:
+            self._keys.popitem(last=False)
 
     async def key_of(self, connection: Reading, subject_id: UUID) -> DataKey | None:
         """The key of one subject, or None when it was forgotten or never made."""

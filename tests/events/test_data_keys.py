@@ -51,6 +51,7 @@ async def test_keeps_the_keys_of_a_fetch_while_others_fetch_theirs(table):
         return all(keys.fetched(subject) for subject in subjects)
 
     shared = [table.subject() for _ in range(4)]
+    await keys.fetch(table, shared)
     batches = [shared + [table.subject() for _ in range(8)] for _ in range(20)]
     assert all(await asyncio.gather(*(reads(batch) for batch in batches)))
 
