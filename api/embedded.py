@@ -18,17 +18,11 @@ import asyncpg
 from api.cluster import make_cluster, reachable
 from api.installation import account_for, postgres_programs, valkey_server
 from api.ports import LOOPBACK, free_port
-from api.processes import CannotStart, Program, failure, spawn, wait_for_claim
+from api.processes import CannotStart, Program, failure, make_folders, spawn, wait_for_claim
 
-__all__ = ["Postgres", "Server", "Valkey", "make_folders"]
+__all__ = ["Postgres", "Server", "Valkey"]
 
 T = TypeVar("T")
-
-
-def make_folders(data: Path) -> None:
-    """The data folder, and in it one for logs and one for locks; nobody else may look into it."""
-    for folder in (data, data / "logs", data / "run"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 class Server(ABC):
@@ -75,14 +69,14 @@ class Server(ABC):
                 raise CannotStart(f"{self.program.name} does not answer. Its log is {self.program.log}.")
             time.sleep(0.01)
 
-    def stop(self, grace: float = 10) -> None:
-        """End it in good order, or by force after `grace` seconds, and come back when it has ended. Safe to repeat."""
+    def stop(self) -> None:
+        """End it in good order, or by force when that takes too long, and come back when it has ended. Safe to repeat."""
         if (child := self._child) is None:
             return
         for asked in (self.program.stop, self.program.hasten, signal.SIGKILL):
             child.send_signal(asked)
             try:
-                child.wait(grace)
+                child.wait(self.program.grace)
                 break
             except subprocess.TimeoutExpired:
                 continue
@@ -141,6 +135,7 @@ class Postgres(Server):
             stop=signal.SIGINT,
             hasten=signal.SIGQUIT,
             orphan=signal.SIGINT,
+            grace=20,
             account=account,
         )
         self.url = self._url("muster")

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -17,8 +17,10 @@ __all__ = [
     "Program",
     "cause",
     "claim",
+    "claiming",
     "failure",
     "last_lines",
+    "make_folders",
     "sitters",
     "spawn",
     "wait_for_claim",
@@ -53,6 +55,8 @@ class Program(NamedTuple):
     """Makes it end at once."""
     orphan: signal.Signals = signal.SIGKILL
     """What it is sent when its parent has ended without ending it."""
+    grace: float = 10
+    """Seconds in which it may end in good order."""
     account: Account | None = None
     """Whose rights it has; the parent's when None."""
 
@@ -97,6 +101,12 @@ def _lifeline() -> int:
     return _pipe[0]
 
 
+def make_folders(data: Path) -> None:
+    """The data folder, and in it one for logs and one for locks; nobody else may look into it."""
+    for folder in (data, data / "logs", data / "run"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def claim(path: Path) -> int | None:
     """An open descriptor that holds the lock on `path`, or None while others do.
 
@@ -115,22 +125,36 @@ def claim(path: Path) -> int | None:
     return fd
 
 
-def wait_for_claim(path: Path, patience: float) -> int:
-    """The lock on `path`, from the processes that an earlier start has left: they get `patience` seconds to end."""
+def claiming(path: Path, patience: float) -> Iterator[int | None]:
+    """None as long as the lock on `path` is held by processes that an earlier start has left, then the lock.
+
+    They get `patience` seconds to end, then they are killed. Raises `CannotStart` when even that does not end them.
+    """
     deadline = time.monotonic() + patience
     killed = False
     while (lock := claim(path)) is None:
         if time.monotonic() > deadline:
+            pids = sitters(path)
             if killed:
                 raise CannotStart(
                     f"Processes of an earlier start hold {path} and do not end, even by SIGKILL: "
-                    f"{', '.join(map(str, sitters(path))) or 'none that can be seen'}. End them, or restart the machine."
+                    f"{', '.join(map(str, pids)) or 'none that can be seen'}. End them, or restart the machine."
                 )
-            for pid in sitters(path):
-                os.kill(pid, signal.SIGKILL)
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             killed, deadline = True, time.monotonic() + 5
-        time.sleep(0.02)
-    return lock
+        yield None
+    yield lock
+
+
+def wait_for_claim(path: Path, patience: float) -> int:
+    """The lock that `claiming` ends with."""
+    for lock in claiming(path, patience):
+        if lock is not None:
+            return lock
+        time.sleep(0.01)
+    raise AssertionError("claiming ends with a lock or an error")
 
 
 def sitters(path: Path) -> list[int]:
@@ -168,11 +192,11 @@ def cause(code: int) -> str:
         return f"was ended by signal {-code}"
 
 
-def last_lines(log: Path, count: int = 20) -> list[str]:
-    """The end of a log, read from no more than its last 32 KiB."""
+def last_lines(log: Path, count: int = 20, since: int = 0) -> list[str]:
+    """The end of a log: no more than its last 32 KiB, and nothing before the byte `since`."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 32_768))
+            file.seek(max(since, log.stat().st_size - 32_768))
             return file.read().decode(errors="replace").splitlines()[-count:]
     except OSError:
         return []
