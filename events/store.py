@@ -1,6 +1,6 @@
 """Reads streams and the log, decoded and unsealed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,12 +8,9 @@ from events.codec import decode
 from events.connections import Reading
 from events.data_keys import DataKeys
 from events.event import Event, Recorded
+from events.rows import COLUMNS, log_rows, stream_rows
 
 __all__ = ["COLUMNS", "head", "read_log", "read_stream", "recorded"]
-
-COLUMNS = (
-    "originator_id, originator_version, topic, state, notification_id, stream_type, subject_id, recorded_at, metadata"
-)
 
 
 def recorded(row: Any, keys: DataKeys) -> Recorded[Event]:
@@ -32,16 +29,14 @@ def recorded(row: Any, keys: DataKeys) -> Recorded[Event]:
     )
 
 
-async def read_stream(connection: Reading, keys: DataKeys, stream_id: UUID) -> list[Recorded[Event]]:
-    """All events of a stream, by version; none where there is no such stream.
+async def read_stream(
+    connection: Reading, keys: DataKeys, stream_id: UUID, *, until: int | None = None
+) -> list[Recorded[Event]]:
+    """All events of a stream, by version, or those until one (included); none where there is no such stream.
 
     Raises `UnknownEvent` for what this version does not know, `SealBroken` for what was tampered with.
     """
-    rows = await connection.fetch(
-        f"SELECT {COLUMNS} FROM stored_events WHERE originator_id = $1 ORDER BY originator_version",  # noqa: S608 - constant
-        stream_id,
-    )
-    return await _decoded(connection, keys, rows)
+    return await _decoded(connection, keys, await stream_rows(connection, stream_id, until=until))
 
 
 async def read_log(
@@ -50,21 +45,20 @@ async def read_log(
     *,
     after: int,
     limit: int,
+    until: int | None = None,
+    topics: Sequence[str] | None = None,
     subject_id: UUID | None = None,
-    topics: Iterable[str] | None = None,
+    stream_type: str | None = None,
 ) -> list[Recorded[Event]]:
-    """At most `limit` events after a position, in commit order, without gaps; of one subject or of some types only."""
-    conditions, values = ["notification_id > $1"], [after, limit]
-    if subject_id is not None:
-        values.append(subject_id)  # type: ignore[arg-type] # arguments of any type
-        conditions.append(f"subject_id = ${len(values)}")
-    if topics is not None:
-        values.append(list(topics))  # type: ignore[arg-type] # arguments of any type
-        conditions.append(f"topic = ANY(${len(values)})")
-    rows = await connection.fetch(
-        f"SELECT {COLUMNS} FROM stored_events WHERE {' AND '.join(conditions)} "  # noqa: S608 - made of constants
-        "ORDER BY notification_id LIMIT $2",
-        *values,
+    """At most `limit` events after a position, in commit order, without gaps; filters combine. Raises as `read_stream`."""
+    rows = await log_rows(
+        connection,
+        after=after,
+        until=until,
+        limit=limit,
+        topics=topics,
+        subject_id=subject_id,
+        stream_type=stream_type,
     )
     return await _decoded(connection, keys, rows)
 

@@ -11,6 +11,7 @@ from api.embedded import Postgres, Valkey
 from events.committer import Committer
 from events.connections import connect, open_pool
 from events.migrations.upgrade import migrate
+from tests.debian import DebianPostgres, debian_postgres
 from tests.support import Database, Given, History
 
 
@@ -18,6 +19,18 @@ from tests.support import Database, Given, History
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A PostgreSQL of the test run's own; what is tested of durability starts a durable one for itself."""
     server = Postgres(tmp_path_factory.mktemp("postgres"), durable=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres15() -> Iterator[DebianPostgres]:
+    """The oldest PostgreSQL that we work on, from Debian's packages; skips where it is not installed."""
+    programs = debian_postgres(15)
+    if programs is None:
+        pytest.skip("PostgreSQL 15 is not installed (Debian's package postgresql-15)")
+    server = DebianPostgres(programs)
     server.start()
     yield server
     server.stop()
@@ -46,6 +59,14 @@ def make_database(postgres: Postgres) -> Callable[[], Any]:
         return database
 
     return make
+
+
+@pytest.fixture
+async def database15(postgres15: DebianPostgres) -> Database:
+    """A fresh migrated database on PostgreSQL 15."""
+    made = Database(await postgres15.create(f"test_{next(_numbers)}"))
+    await migrate(made.owner_url, made.secret)
+    return made
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """What tests speak with: a database and what opens it, histories, and given / when / then."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -19,7 +17,7 @@ from events.event import Event, Recorded
 from events.keys import LocalMasterKey
 from events.migrations.roles import role_url
 
-__all__ = ["NOON", "Database", "Given", "History", "debian_postgres", "until"]
+__all__ = ["NOON", "Database", "Given", "History", "until"]
 
 T = TypeVar("T")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -115,9 +113,3 @@ class Asked:
         """The command was refused for this reason."""
         with pytest.raises(refusal):
             self._decide()
-
-
-def debian_postgres(version: int) -> Path | None:
-    """Where Debian's packages put the programs of a PostgreSQL version, when they are installed."""
-    folder = Path(f"/usr/lib/postgresql/{version}/bin")
-    return folder if os.access(folder / "postgres", os.X_OK) else None
