@@ -9,7 +9,7 @@ from pathlib import Path
 from api.installation import hand_over, known
 from api.processes import Account, CannotStart, Program, failure, spawn, wait_for_claim
 
-__all__ = ["make_cluster", "reachable"]
+__all__ = ["make_cluster", "reachable", "serves"]
 
 
 def reachable(folder: Path, account: Account | None) -> str:
@@ -96,6 +96,17 @@ def _forget_last_run(folder: Path) -> None:
             f"`kill -INT {pid}`."
         )
     file.unlink(missing_ok=True)
+
+
+def serves(folder: Path) -> bool:
+    """Whether the server that runs in the folder says that it takes connections.
+
+    Asked before its port is: another program may have taken that, and would answer in its stead.
+    """
+    try:
+        return (folder / "postmaster.pid").read_text().splitlines()[7].strip() == "ready"
+    except (OSError, IndexError):
+        return False
 
 
 def _works_in(pid: int, folder: Path) -> bool:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from api.cluster import make_cluster, reachable
+from api.cluster import make_cluster, reachable, serves
 from api.installation import account_for, postgres_programs, valkey_server
 from api.ports import LOOPBACK, free_port
 from api.processes import CannotStart, Program, failure, make_folders, spawn, wait_for_claim
@@ -149,6 +149,8 @@ class Postgres(Server):
 
     async def ready(self) -> bool:
         """Whether the owner's question is answered; makes the owner and the database when they are not there yet."""
+        if not serves(self._folder):
+            return False
         try:
             await self._run("muster", self._owner_password, "muster", "SELECT 1")
         except (asyncpg.InvalidPasswordError, asyncpg.InvalidCatalogNameError):

@@ -48,7 +48,7 @@ async def check_redis(url: str) -> None:
             try:
                 await client.ping()
             except RedisError as error:
-                raise (error.__cause__ if isinstance(error.__cause__, OSError) else error) from None
+                raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
     try:
         await _patiently(ask, (OSError, BusyLoadingError))
@@ -108,4 +108,5 @@ def without_user(url: str) -> str:
     """The database's URL without user and password, for processes that have roles of their own."""
     parts = urlsplit(url)
     query = [(name, value) for name, value in parse_qsl(parts.query) if name not in ("user", "password", "passfile")]
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=urlencode(query)))
+    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"  # urlunsplit loses an empty place
+    return f"{place}?{urlencode(query)}" if query else place

@@ -115,7 +115,7 @@ class Supervisor:
                 failures = 0
             else:
                 failures += 1
-            code = await ended
+            code = await _code(ended)
             log = last_lines(program.log, since=log_before)
             why = f"{program.name} {cause(code)}" + ("; its last lines:" + _indented(log) if log else ".")
             deaths.append(time.monotonic())
@@ -141,7 +141,7 @@ class Supervisor:
     async def once(self, program: Program) -> bytes:
         """Run a program to its end and give what it printed. Raises `GaveUp` when it fails."""
         with tempfile.TemporaryFile() as printed:
-            code = await (await self._start(program, stdout=printed.fileno())).ended
+            code = await _code((await self._start(program, stdout=printed.fileno())).ended)
             del self._running[program.name]
             if code:
                 raise GaveUp(failure(program, code))
@@ -215,6 +215,11 @@ async def _ended(child: subprocess.Popen[bytes]) -> int:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     return child.wait()
+
+
+async def _code(ended: asyncio.Task[int]) -> int:
+    """Its result; whoever waits for it may be cancelled and it may not, since stopping waits for it as well."""
+    return await asyncio.shield(ended)
 
 
 def _indented(lines: Sequence[str]) -> str:
