@@ -75,7 +75,7 @@ class Parts:
         )
         await asyncio.gather(
             supervisor.keep(Part(self._program("api", *self._muster, "api"), self._api_answers)),
-            supervisor.keep(Part(self._program("worker", *self._muster, "worker"), _lives)),
+            supervisor.keep(Part(self._program("worker", *self._muster, "worker"), _lives, settling=0.5)),
         )
         return admin_signup
 
@@ -124,7 +124,7 @@ def _keep(supervisor: Supervisor, server: Server) -> Awaitable[None]:
 
 
 async def _lives() -> bool:
-    """A process that answers no questions is taken at its word while it lives."""
+    """A process that answers no questions is ready when it lives."""
     return True
 
 

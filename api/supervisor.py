@@ -35,6 +35,8 @@ class Part(NamedTuple):
     """What must be done before each start, while no earlier process of this part is left."""
     patience: float = 60
     """Seconds within which it has to be ready."""
+    settling: float = 0
+    """Seconds that it has to live before it is asked."""
 
 
 class Running(NamedTuple):
@@ -126,6 +128,7 @@ class Supervisor:
             await asyncio.sleep(0.1 * 2 ** (recent - 1))
 
     async def _is_ready(self, part: Part, ended: asyncio.Task[int]) -> bool:
+        await asyncio.wait({ended}, timeout=part.settling)
         deadline = time.monotonic() + part.patience
         while not ended.done():
             if await part.ready():

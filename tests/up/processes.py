@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from api.processes import claim
 
 STANDIN = (sys.executable, str(Path(__file__).with_name("run_standin.py")))
 MUSTER = (sys.executable, "-P", "-m", "api.cli", "up", "--json")
+MAKE = ("make", "--no-print-directory", "-C", str(Path(__file__).parents[2]), "up")
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
@@ -62,9 +64,12 @@ class Up:
         self.data = data
         self._errors = data.with_name(f"{data.name}.errors")
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
+        told = ["--data", str(data), *(arguments or ("--port", "0"))]
+        if command == MAKE:
+            told = [f"ARGS=--json {shlex.join(told)}"]
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                [*command, "--data", str(data), *(arguments or ("--port", "0"))],
+                [*command, *told],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env={**kept, **(environ or {})},

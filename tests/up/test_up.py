@@ -1,0 +1,133 @@
+"""`muster up` as its users start it, with Muster's own processes."""
+
+import os
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from api.up import up as command
+from settings import load
+from tests.up.processes import MAKE, MUSTER, Up, alive, left_in, until
+
+ROOT = Path(__file__).parents[2]
+
+complete = pytest.mark.skipif(
+    not all(map(find_spec, ("api.cli", "api.server", "projections.worker"))), reason="needs Muster's own commands"
+)
+
+
+def test_help_tells_of_folder_ports_and_own_servers() -> None:
+    told = CliRunner().invoke(command, ["--help"]).output
+    for words in (
+        "Data folder",
+        "Ports",
+        "Your own servers",
+        "secrets.json",
+        "Ctrl-C",
+        "0 takes a free one",
+        "MUSTER_DATA",
+        "MUSTER_PORT",
+        "MUSTER_DATABASE_URL",
+        "MUSTER_REDIS_URL",
+        "MUSTER_SMTP_URL",
+        "Exit codes",
+    ):
+        assert words in told
+    assert max(map(len, told.splitlines())) <= 80
+
+
+def test_its_defaults_are_those_of_the_settings() -> None:
+    key = "A" * 43
+    settings = load(
+        {
+            **dict.fromkeys(("MUSTER_MASTER_KEY", "MUSTER_SECRET"), key),
+            "MUSTER_ENVIRONMENT": "development",
+            "MUSTER_DATABASE_URL": "postgresql://h/d",
+            "MUSTER_REDIS_URL": "redis://h",
+            "MUSTER_SMTP_URL": "smtp://h",
+            "MUSTER_BASE_URL": "http://h",
+        }
+    )
+    defaults = command.make_context("up", []).params
+    assert defaults["port"] == settings.port
+    assert defaults["host"] == settings.host
+    assert str(defaults["data"]) == settings.data
+
+
+def status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+@complete
+def test_a_new_folder_then_the_same_again(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Up(data, command=MUSTER) as up:
+        first = up.ready()
+        assert list(first["pids"]) == ["up", "postgres", "valkey", "mail", "api", "worker"]
+        assert status(f"{first['api']}/readyz") == 200
+        assert status(first["docs"]) == 200
+        assert first["admin_signup"].startswith(first["api"])
+        assert up.stop() == 0
+        assert not any(map(alive, first["pids"].values()))
+        assert left_in(data) == []
+    with Up(data, command=MUSTER) as again:
+        second = again.ready()
+        assert second["database"] == first["database"]
+        assert status(f"{second['api']}/readyz") == 200
+        assert again.stop() == 0
+        assert left_in(data) == []
+
+
+@complete
+def test_heals_when_every_process_is_killed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Up(data, command=MUSTER) as up:
+        told = up.ready()
+        for name in ("postgres", "valkey", "worker", "api"):
+            os.kill(told["pids"][name], signal.SIGKILL)
+            until(lambda name=name: f"{name} is back." in up.told, f"{name} is back: {up.told}")  # type: ignore[misc]  # bound now
+            until(lambda: status(f"{told['api']}/readyz") == 200, f"the API is ready after {name}: {up.told}", 20)
+        assert up.stop() == 0
+        assert left_in(data) == []
+
+
+@complete
+def test_a_killed_up_leaves_nothing_behind(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Up(data, command=MUSTER) as up:
+        pids = up.ready()["pids"]
+        up.send(signal.SIGKILL)
+        until(lambda: not any(map(alive, pids.values())) and not left_in(data), "everything has ended")
+    with Up(data, command=MUSTER) as again:
+        assert status(f"{again.ready()['api']}/readyz") == 200
+        assert again.stop() == 0
+
+
+@complete
+def test_make_passes_arguments_and_signals_on(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    if not (ROOT / ".venv" / "bin" / "muster").exists():
+        pytest.skip("there is no .venv made by make")
+    with Up(data, command=MAKE) as up:
+        pids = up.ready()["pids"]
+        up.stop()
+        assert not any(map(alive, pids.values()))
+        assert left_in(data) == []
+
+
+def test_make_alone_says_what_can_be_made() -> None:
+    told = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
+    for target in ("install", "up", "test", "check", "bench", "docs", "help"):
+        assert f"make {target} " in told
