@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -90,7 +90,7 @@ class Wakeups:
 
 async def tail(
     pool: asyncpg.Pool, wakeups: Wakeups, *, after: int, topics: Sequence[str] | None = None, page: int = PAGE
-) -> AsyncIterator[list[Any]]:
+) -> AsyncGenerator[list[Any], None]:
     """Pages of rows after a position, for ever: first what is there, then each commit as it comes, in order, each once.
 
     A question that fails because the server is away is asked again.
