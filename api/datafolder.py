@@ -139,8 +139,11 @@ def _told(path: Path) -> Iterator[None]:
         place = Path(os.fsdecode(error.filename)) if error.filename else path
         match error.errno:
             case errno.EACCES | errno.EPERM:
+                owner, you = _owner(place), _name(os.geteuid())
                 remedy = (
-                    f"it belongs to {_owner(place)} and you are {_name(os.geteuid())}. Run `muster up` as that user, or"
+                    "its permissions do not let you. Give yourself all of them (chmod u+rwX), or"
+                    if owner == you
+                    else f"it belongs to {owner} and you are {you}. Run `muster up` as that user, or"
                 )
             case errno.ENOTDIR | errno.EEXIST:
                 remedy = "there is a file of that name. Move it away, or"
