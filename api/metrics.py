@@ -1,0 +1,64 @@
+"""What Prometheus reads: requests, commands, commits and queues of this process."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import generate_latest
+
+__all__ = ["Metrics"]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._requests = Histogram(
+            "muster_http_request_seconds",
+            "Requests by method, route template and status.",
+            ("method", "route", "status"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._observers: dict[tuple[str, str, int], Callable[[float], None]] = {}
+        self.in_progress = Gauge(
+            "muster_http_requests_in_progress", "Requests that are being answered.", registry=self.registry
+        )
+        self._commands = Counter(
+            "muster_commands", "Commands by name and outcome.", ("command", "outcome"), registry=self.registry
+        )
+        self._batches = Histogram(
+            "muster_commit_batch_commands", "Commands in one transaction.", buckets=_SIZES, registry=self.registry
+        )
+        self._commits = Histogram(
+            "muster_commit_seconds", "How long a commit took.", buckets=_SECONDS, registry=self.registry
+        )
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        key = (method, route, status)
+        if (observe := self._observers.get(key)) is None:
+            observe = self._observers[key] = self._requests.labels(*map(str, key)).observe
+        observe(seconds)
+
+    def command(self, name: str, outcome: str) -> None:
+        """A command was handled: `recorded`, `unchanged`, or the name of what it was refused for."""
+        self._commands.labels(name, outcome).inc()
+
+    def commit(self, commands: int, seconds: float) -> None:
+        """A transaction was committed."""
+        self._batches.observe(commands)
+        self._commits.observe(seconds)
+
+    def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """A number that is asked for whenever someone looks."""
+        Gauge(name, meaning, registry=self.registry).set_function(read)
+
+    def text(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self.registry)

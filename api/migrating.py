@@ -1,0 +1,54 @@
+"""`muster migrate`: the durable tables, the key that signs access tokens, and the first administrator's invitation."""
+
+from api.rules import rules
+from commands.first_administrator import InviteFirstAdministrator
+from commands.handler import Context, Handler
+from commands.passwords import Hasher
+from commands.signing_keys import ensure_signing_key
+from events.committer import Committer
+from events.connections import connect
+from events.data_keys import DataKeys
+from events.event import Actor
+from events.keys import LocalMasterKey
+from events.migrations.roles import role_url
+from events.migrations.upgrade import migrate
+from settings import Settings, key_bytes
+
+__all__ = ["migrated", "sign_up_link"]
+
+OPERATOR = Actor("operator")
+
+
+async def migrated(settings: Settings) -> str | None:
+    """Bring everything up to date; the token with which the first administrator signs up, None when there is one.
+
+    Safe to repeat and to run twice at once. Raises OSError or asyncpg's errors when the database is not there or does
+    not let its owner do this.
+    """
+    secret, master = key_bytes(settings.secret), LocalMasterKey(key_bytes(settings.master_key))
+    await migrate(settings.database_url, secret)
+    owner = await connect(settings.database_url, "muster migrate")
+    try:
+        await ensure_signing_key(owner, master)
+    finally:
+        await owner.close()
+    return await _invited(settings, role_url(settings.database_url, "writer", secret), DataKeys(master))
+
+
+async def _invited(settings: Settings, writer_url: str, keys: DataKeys) -> str | None:
+    committer = Committer(lambda: connect(writer_url, "muster migrate"))
+    hasher = Hasher(threads=1)
+    reading = await connect(writer_url, "muster migrate")
+    try:
+        await committer.start()
+        handler = Handler(reading, committer, keys, rules(settings), hasher)
+        return (await handler.handle(InviteFirstAdministrator(), Context(OPERATOR))).result
+    finally:
+        await committer.stop()
+        await reading.close()
+        hasher.close()
+
+
+def sign_up_link(base_url: str, token: str) -> str:
+    """Where the first administrator signs up. The token stands in the fragment, which no server and no log ever sees."""
+    return f"{base_url.rstrip('/')}/sign-up#token={token}"

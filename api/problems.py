@@ -1,0 +1,137 @@
+"""RFC 9457: every error as a problem, of a type that resolves."""
+
+import re
+from typing import Final
+
+import asyncpg
+import msgspec
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from msgspec import UNSET, Struct, UnsetType
+
+from api.reasons import (
+    STATUSES,
+    BodyTooLarge,
+    Declined,
+    FieldError,
+    InternalError,
+    InvalidParameters,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+)
+from commands.access_tokens import InvalidAccessToken
+from events.errors import StoreUnavailable
+
+__all__ = ["MEDIA_TYPE", "Problem", "answer", "described_problems", "meaning", "reason_of", "slug", "title"]
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_SECONDS: Final = "1"
+_WORDS: Final = re.compile(r"(?<!^)(?=[A-Z])")
+# Shutdowns, lost or refused connections, too few resources, a standby: the store's trouble, not the asker's.
+_UNAVAILABLE: Final = ("08", "25006", "53", "57", "58")
+
+
+class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a request was not done."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[FieldError] | UnsetType = UNSET
+
+
+def slug(reason: type[Exception]) -> str:
+    """The last part of a problem type's URI."""
+    return _WORDS.sub("-", reason.__name__).lower()
+
+
+def title(reason: type[Exception]) -> str:
+    """The reason in a few words, the same each time it occurs."""
+    return _WORDS.sub(" ", reason.__name__).capitalize()
+
+
+def meaning(reason: type[Exception]) -> str:
+    """The reason in a sentence."""
+    return (reason.__doc__ or "").split("\n")[0]
+
+
+def described_problems() -> list[tuple[str, int, str, str]]:
+    """(slug, status, title, meaning) of every problem type, by slug."""
+    return sorted((slug(reason), status, title(reason), meaning(reason)) for reason, status in STATUSES.items())
+
+
+def reason_of(error: Exception) -> Exception:
+    """The reason in the table that an error comes down to; `InternalError` for a bug."""
+    if type(error) in STATUSES:
+        return error
+    match error:
+        case InvalidAccessToken():
+            return InvalidAccessToken()
+        case NotFoundException():
+            return NotFound()
+        case MethodNotAllowedException():
+            return MethodNotAllowed(headers={"Allow": _with_head((error.headers or {}).get("allow", ""))})
+        case RequestEntityTooLarge():
+            return BodyTooLarge(headers={"Connection": "close"})
+        case ValidationException():
+            return InvalidParameters(errors=[_parameter(extra) for extra in error.extra or ()])
+        case HTTPException() if error.status_code < 500:
+            return MalformedRequest()
+        case StoreUnavailable() | OSError() | asyncpg.InterfaceError():
+            return StoreUnavailable("The store cannot be reached now; try again shortly.")
+        case asyncpg.PostgresError() if (error.sqlstate or "").startswith(_UNAVAILABLE):
+            return StoreUnavailable("The store cannot answer now; try again shortly.")
+        case _:
+            return InternalError()
+
+
+def _with_head(allow: str) -> str:
+    methods = {method.strip() for method in allow.split(",")} - {""}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _parameter(extra: object) -> FieldError:
+    told = extra if isinstance(extra, dict) else {}
+    return FieldError(parameter=str(told.get("key", "")), detail=str(told.get("message", "It is not valid.")))
+
+
+def answer(error: Exception, *, base_url: str, path: str, request_id: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the answer to a request that ended with this error."""
+    reason = reason_of(error)
+    kind = type(reason)
+    status = STATUSES[kind]
+    headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
+    errors: list[FieldError] = []
+    if isinstance(reason, Declined):
+        headers |= reason.headers
+        errors = reason.errors
+    if status == 401:
+        headers.setdefault("WWW-Authenticate", _challenge(reason))
+    elif status == 503:
+        headers.setdefault("Retry-After", RETRY_SECONDS)
+    problem = Problem(
+        type=f"{base_url}/problems/{slug(kind)}",
+        title=title(kind),
+        status=status,
+        detail=str(reason) or meaning(kind),
+        instance=path,
+        request_id=request_id,
+        errors=errors or UNSET,
+    )
+    return status, headers, msgspec.json.encode(problem)
+
+
+def _challenge(reason: Exception) -> str:
+    """RFC 6750 section 3: the error is named only where a token was presented."""
+    if isinstance(reason, InvalidAccessToken):
+        return f'Bearer realm="muster", error="invalid_token", error_description="{meaning(InvalidAccessToken)}"'
+    return 'Bearer realm="muster"'

@@ -1,0 +1,159 @@
+"""Why the API declines a request of itself, and the one table of every reason's status."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import UNSET, Struct, UnsetType
+
+from commands import errors as refusals
+from commands.access_tokens import InvalidAccessToken
+from commands.passwords import HasherBusy
+from events.errors import QueueFull, StoreUnavailable
+
+__all__ = [
+    "STATUSES",
+    "BodyTooLarge",
+    "Declined",
+    "FieldError",
+    "InternalError",
+    "InvalidCursor",
+    "InvalidFields",
+    "InvalidHost",
+    "InvalidParameters",
+    "MalformedBody",
+    "MalformedRequest",
+    "MethodNotAllowed",
+    "NotFound",
+    "NotPermitted",
+    "RegistrationClosed",
+    "RevocationsBehind",
+    "SignInRequired",
+    "StaleVersion",
+    "UnsupportedMediaType",
+    "ViewBehind",
+]
+
+
+class FieldError(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is wrong with one field of a body (`pointer`, RFC 6901) or with one parameter; never its value."""
+
+    detail: str
+    pointer: str | UnsetType = UNSET
+    parameter: str | UnsetType = UNSET
+
+
+class Declined(Exception):
+    """The API did not do what was asked; its subclasses say why, in the docstring that the asker is shown."""
+
+    def __init__(
+        self, detail: str = "", *, errors: Iterable[FieldError] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+        super().__init__(detail)
+
+
+class MalformedRequest(Declined):
+    """The request is not one that HTTP allows."""
+
+
+class InvalidHost(Declined):
+    """The Host header names no host."""
+
+
+class MalformedBody(Declined):
+    """The body is not one JSON object in UTF-8 with each name once, finite numbers and no more than 16 levels."""
+
+
+class InvalidFields(Declined):
+    """Fields of the body are missing, unknown or not what they should be; `errors` lists them all."""
+
+
+class InvalidParameters(Declined):
+    """Parameters of the path, the query or the headers are not what they should be; `errors` lists them."""
+
+
+class InvalidCursor(Declined):
+    """The cursor is not one that was given to you for this list; begin again without one."""
+
+
+class SignInRequired(Declined):
+    """This needs an access token, as `Authorization: Bearer TOKEN`."""
+
+
+class NotPermitted(Declined):
+    """Your roles do not let you do this."""
+
+
+class RegistrationClosed(Declined):
+    """People cannot register themselves here; ask someone who may register you."""
+
+
+class NotFound(Declined):
+    """There is nothing here."""
+
+
+class MethodNotAllowed(Declined):
+    """This cannot be done here; the Allow header says what can."""
+
+
+class StaleVersion(Declined):
+    """It has changed since the version that If-Match names; read it again and decide anew."""
+
+
+class BodyTooLarge(Declined):
+    """The body is larger than 64 KiB."""
+
+
+class UnsupportedMediaType(Declined):
+    """The body is not JSON, or not said to be: send it as `Content-Type: application/json`, not compressed."""
+
+
+class InternalError(Declined):
+    """Something went wrong on our side; it was logged under the request id."""
+
+
+class ViewBehind(Declined):
+    """The view has not yet reached the position that Min-Position demands; ask again."""
+
+
+class RevocationsBehind(Declined):
+    """It cannot be told for the moment which access tokens are revoked, so none is believed; try again."""
+
+
+STATUSES: Final[dict[type[Exception], int]] = {
+    MalformedRequest: 400,
+    InvalidHost: 400,
+    MalformedBody: 400,
+    InvalidFields: 400,
+    InvalidParameters: 400,
+    InvalidCursor: 400,
+    refusals.InvalidAddress: 400,
+    refusals.InvalidDisplayName: 400,
+    refusals.WeakPassword: 400,
+    refusals.InvalidLink: 400,
+    SignInRequired: 401,
+    InvalidAccessToken: 401,
+    refusals.InvalidCredentials: 401,
+    refusals.InvalidRefreshToken: 401,
+    NotPermitted: 403,
+    RegistrationClosed: 403,
+    NotFound: 404,
+    refusals.NoSuchUser: 404,
+    refusals.NoSuchSession: 404,
+    refusals.NoSuchRole: 404,
+    MethodNotAllowed: 405,
+    refusals.AddressTaken: 409,
+    refusals.LastAdministrator: 409,
+    refusals.LinkExpired: 410,
+    refusals.LinkSpent: 410,
+    StaleVersion: 412,
+    BodyTooLarge: 413,
+    UnsupportedMediaType: 415,
+    InternalError: 500,
+    HasherBusy: 503,
+    QueueFull: 503,
+    StoreUnavailable: 503,
+    ViewBehind: 503,
+    RevocationsBehind: 503,
+}

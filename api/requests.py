@@ -1,0 +1,135 @@
+"""What surrounds every request: its id, the security headers, HEAD, the log line, the metrics, and the last guard.
+
+One plain ASGI wrapper outside the framework, because the framework's own middleware does not see 404 and 405, and
+because this is where every microsecond is paid by every request.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Send
+
+from api.logs import request_id
+from api.metrics import Metrics
+from api.problems import answer
+from api.reasons import InternalError, InvalidHost
+from api.tracing import trace
+
+__all__ = ["Surrounding", "host_is_valid"]
+
+# A name or an IPv4 address, or an IPv6 address in brackets, and perhaps a port (RFC 9110 section 7.2).
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
+CLIENT_GONE: Final = 499
+
+_log = structlog.get_logger()
+
+
+def host_is_valid(host: bytes | None) -> bool:
+    """Whether a Host header names a host and, if it does, a port that there can be."""
+    found = _HOST.fullmatch(host or b"")
+    return found is not None and int(found[1] or 0) <= 65535
+
+
+def _security_headers(https: bool) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
+    ]
+    if https:
+        headers.append((b"strict-transport-security", b"max-age=63072000; includeSubDomains"))
+    return headers
+
+
+_CSP: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+
+
+class Surrounding:
+    """The outermost ASGI application. `lifespan` is the framework's, for whoever runs it without a server."""
+
+    def __init__(self, app: ASGIApp, lifespan: Callable[[], Any], base_url: str, metrics: Metrics) -> None:
+        self.lifespan = lifespan
+        self._app = app
+        self._base_url = base_url
+        self._metrics = metrics
+        self._security = _security_headers(base_url.startswith("https:"))
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer a request, whatever happens."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        method = scope["method"]
+        host = asked_id = asked_trace = None
+        hosts = 0
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host, hosts = value, hosts + 1
+            elif name == b"x-request-id":
+                asked_id = value
+            elif name == b"traceparent":
+                asked_trace = value
+        number, span = trace(asked_id, asked_trace)
+        request_id.set(number)
+        if method == "HEAD":
+            # The framework has no HEAD; the server, and `send` below, leave the body out.
+            scope = {**scope, "method": "GET"}
+        answered = 0
+
+        async def send_surrounded(message: Message) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = message["status"]
+                headers = [*message["headers"], *self._security]
+                if not any(name == b"content-security-policy" for name, _ in headers):
+                    headers.append(_CSP)
+                headers += [(b"x-request-id", number.encode()), (b"traceparent", span.encode())]
+                message["headers"] = headers
+            elif method == "HEAD":
+                message["body"] = b""  # type: ignore[typeddict-unknown-key] # of http.response.body
+            await send(message)
+
+        try:
+            if hosts > 1 or not (host_is_valid(host) or (hosts == 0 and scope["http_version"] == "1.0")):
+                await self._decline(InvalidHost(), scope, send_surrounded)
+            else:
+                await self._app(scope, receive, send_surrounded)
+        except Exception as error:  # the last guard: whatever it is, it is told in our words
+            _log.error("request failed", exc_info=error)
+            if answered:
+                raise
+            await self._decline(InternalError(), scope, send_surrounded)
+        finally:
+            seconds = time.perf_counter() - started
+            route = scope.get("path_template") or ""
+            status = CLIENT_GONE if scope.get("client_gone") else answered
+            self._metrics.request(method, route, status, seconds)
+            _log.info(
+                "request",
+                method=method,
+                route=route,
+                status=status,
+                milliseconds=round(seconds * 1000, 2),
+                trace=span,
+                caller=_caller(scope),
+            )
+
+    async def _decline(self, reason: Exception, scope: Any, send: Send) -> None:
+        path = scope.get("raw_path", b"").decode("ascii", "replace")
+        status, headers, body = answer(reason, base_url=self._base_url, path=path, request_id=request_id.get())
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        raw.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _caller(scope: Any) -> str | None:
+    user = scope.get("user")
+    return str(user.user_id) if user is not None else None

@@ -1,0 +1,17 @@
+"""What the operator decided, as commands ask for it: keys for each purpose out of the one secret, and how long things last."""
+
+from commands.unit import Rules
+from events.keys import derived
+from settings import Settings, key_bytes
+
+__all__ = ["rules"]
+
+
+def rules(settings: Settings) -> Rules:
+    """The rules that these settings make."""
+    secret = key_bytes(settings.secret)
+    return Rules(
+        claims_key=derived(secret, "claims"),
+        links_key=derived(secret, "links"),
+        refresh_token_days=settings.refresh_token_days,
+    )

@@ -1,0 +1,136 @@
+"""What one API process holds open: connections to the store, the committer, threads that hash, and what it remembers."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import asyncpg
+
+from api.auth import Gate
+from api.metrics import Metrics
+from api.revocations import Revocations
+from api.rules import rules
+from commands.access_tokens import AccessTokens
+from commands.handler import Handler
+from commands.passwords import Hasher
+from commands.signing_keys import read_signing_keys
+from events.committer import Committer
+from events.connections import connect, open_pool
+from events.data_keys import DataKeys
+from events.keys import LocalMasterKey, derived
+from events.migrations.roles import role_url
+from events.tail import Wakeups
+from settings import Settings, key_bytes
+
+__all__ = ["Runtime", "runtime"]
+
+WRITER_CONNECTIONS: Final = 10
+READER_CONNECTIONS: Final = 10
+KEYS_ARE_LEARNT_EVERY_SECONDS: Final = 2.0
+
+
+class Runtime:
+    """The parts of a process that requests need; made by `runtime`, which also ends them."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        secret, master = key_bytes(settings.secret), LocalMasterKey(key_bytes(settings.master_key))
+        self.settings = settings
+        self.metrics = metrics
+        self.base_url = settings.base_url.rstrip("/")
+        self.keys = DataKeys(master)
+        self.cursor_key = derived(secret, "cursors")
+        self.rules = rules(settings)
+        self.hasher = Hasher(settings.hash_threads, settings.hash_queue)
+        self.tokens = AccessTokens((), self.base_url, settings.audience or self.base_url, settings.access_token_seconds)
+        self._writer_url = role_url(settings.database_url, "writer", secret)
+        self._reader_url = role_url(settings.database_url, "reader", secret)
+        self._learnt_at = 0.0
+        self.writer: asyncpg.Pool
+        self.reader: asyncpg.Pool
+        self.committer: Committer
+        self.handler: Handler
+        self.revocations: Revocations
+        self.gate: Gate
+        self.stopping = False
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Connect, load what must be known, and begin; what is opened is closed with the stack, in the opposite order."""
+        stack.callback(self.hasher.close)
+        self.writer = await self._pool(stack, self._writer_url, "muster writer", WRITER_CONNECTIONS)
+        self.reader = await self._pool(stack, self._reader_url, "muster reader", READER_CONNECTIONS)
+        await self.learn_keys()
+        wakeups = Wakeups(lambda: connect(self._writer_url, "muster listener"))
+        await wakeups.start()
+        stack.push_async_callback(wakeups.stop)
+        self.revocations = Revocations(self.writer, wakeups)
+        await self.revocations.start()
+        stack.push_async_callback(self.revocations.stop)
+        self.gate = Gate(self.tokens, self.revocations, self.learn_keys)
+        self.committer = Committer(lambda: connect(self._writer_url, "muster committer"), self.settings.append_queue)
+        self.committer.observe = self.metrics.commit
+        await self.committer.start()
+        stack.push_async_callback(self.committer.stop)
+        self.handler = Handler(self.writer, self.committer, self.keys, self.rules, self.hasher)
+        self._measure()
+
+    async def _pool(self, stack: AsyncExitStack, url: str, name: str, size: int) -> Any:
+        pool = await open_pool(url, name, size)
+        stack.push_async_callback(_closed, pool)
+        return pool
+
+    async def learn_keys(self) -> None:
+        """Know the keys that sign now; however often it is asked, the database is asked every two seconds at most."""
+        if time.monotonic() - self._learnt_at < KEYS_ARE_LEARNT_EVERY_SECONDS:
+            return
+        self._learnt_at = time.monotonic()
+        self.tokens.use(await read_signing_keys(self.writer, self.keys.master, datetime.now(UTC)))
+
+    def _measure(self) -> None:
+        gauge = self.metrics.gauge
+        gauge("muster_append_queue", "Commands that wait for the next commit.", lambda: self.committer.waiting)
+        gauge("muster_hash_queue", "Passwords that are or wait to be hashed.", lambda: self.hasher.waiting)
+        gauge("muster_followed_position", "The log's position up to which revocations are known.", self._followed)
+        gauge(
+            "muster_revocations_behind_seconds", "How old that knowledge is.", lambda: self.revocations.behind_seconds
+        )
+
+    def _followed(self) -> float:
+        return self.revocations.position
+
+    async def complaints(self) -> list[str]:
+        """What keeps this process from serving; nothing when it is ready."""
+        wrong = []
+        if self.stopping:
+            wrong.append("This process is shutting down.")
+        if not self.revocations.trustworthy:
+            wrong.append(f"Revocations are {self.revocations.behind_seconds:.0f} seconds behind the log.")
+        if not self.tokens.can_sign:
+            wrong.append("There is no key that signs access tokens: run `muster migrate`.")
+        try:
+            async with asyncio.timeout(2):
+                await self.reader.fetchval("SELECT 1")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            wrong.append("The database does not answer.")
+        return wrong
+
+
+async def _closed(pool: Any) -> None:
+    """Close it when its questions are answered, but do not wait long for them."""
+    try:
+        async with asyncio.timeout(5):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+@asynccontextmanager
+async def runtime(settings: Settings, metrics: Metrics) -> AsyncIterator[Runtime]:
+    """Everything that a process needs, while the context is open. Raises what keeps it from opening."""
+    made = Runtime(settings, metrics)
+    async with AsyncExitStack() as stack:
+        await made.open(stack)
+        yield made
+        made.stopping = True

@@ -1,0 +1,122 @@
+"""Runs the API on uvicorn: a server that ends in good order, and closes on those who dawdle."""
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+import structlog
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from api.app import create_app
+from api.logs import configure
+from settings import Settings
+
+__all__ = ["PunctualProtocol", "serve"]
+
+REQUEST_SECONDS: Final = 12
+"""Within which a request, headers and body, has to be here."""
+IDLE_SECONDS: Final = 12
+"""For how long a connection may be idle between two requests."""
+GRACE_SECONDS: Final = 8
+"""How long requests that were taken may last when the process is to end."""
+MOST_HEADER_BYTES: Final = 64 * 1024
+
+_log = structlog.get_logger()
+
+
+class PunctualProtocol(HttpToolsProtocol):
+    """Closes connections whose request does not come in time, and those whose headers have no end."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _header_bytes: int | None = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """Give the first request its time."""
+        super().connection_made(transport)
+        self._arm()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come, and give a request that begins its time."""
+        if not self._answering():
+            self._arm()
+        if self._header_bytes is not None:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if (self._header_bytes or 0) > MOST_HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response("The headers are too large.")
+
+    def on_message_begin(self) -> None:
+        """Give the next request its time."""
+        super().on_message_begin()
+        self._arm()
+
+    def on_headers_complete(self) -> None:
+        """Count no more: how large a body may be, the application says."""
+        self._header_bytes = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """It was in time."""
+        self._disarm()
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is not HTTP is answered by a problem too, though there is no request to give it an id."""
+        body = msgspec.json.encode({"type": "about:blank", "title": "Malformed request", "status": 400, "detail": msg})
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n"
+            b"connection: close\r\ncontent-length: " + str(len(body)).encode() + b"\r\n\r\n" + body
+        )
+        self.transport.close()
+
+    def _answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _arm(self) -> None:
+        if self._deadline is None:
+            self._header_bytes = 0
+            self._deadline = self.loop.call_later(REQUEST_SECONDS, self._too_late)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_late(self) -> None:
+        self._deadline = None
+        if self._answering() and not self.cycle.more_body:
+            self._arm()  # an earlier request of this connection is still being answered
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT, then finish what was taken; the exit code."""
+    configure(settings.log_level)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            http=PunctualProtocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies or None,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    server.run()
+    return 0 if server.started else 1
