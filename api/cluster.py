@@ -21,10 +21,10 @@ def reachable(folder: Path, account: Account | None) -> str:
     return "/proc/self/cwd" if account and sys.platform == "linux" else str(folder)
 
 
-def make_cluster(postgres: Program, programs: Path, superuser_password: str, *, durable: bool) -> None:
+def make_cluster(postgres: Program, programs: Path, superuser_password: str, *, durable: bool) -> bool:
     """Make the cluster in which `postgres` is to run, unless it is there; a half-made one is made anew.
 
-    Raises `CannotStart` when the folder holds something else, or a server that someone has started by hand.
+    Tells whether it made one. Raises `CannotStart` when the folder holds something else, or a server that someone has started by hand.
     """
     folder = postgres.folder
     if (version := folder / "PG_VERSION").exists():
@@ -34,7 +34,7 @@ def make_cluster(postgres: Program, programs: Path, superuser_password: str, *, 
                 "the data over with the pg_dump and psql of each."
             )
         _forget_last_run(folder)
-        return
+        return False
     making = folder.with_name("postgres.new")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(mode=0o700)
@@ -46,6 +46,7 @@ def make_cluster(postgres: Program, programs: Path, superuser_password: str, *, 
             f"{folder} holds something that is no PostgreSQL database ({error.strerror}): move it away, or choose "
             "another folder with --data."
         ) from None
+    return True
 
 
 def _initialise(postgres: Program, folder: Path, initdb: Path, superuser_password: str, *, durable: bool) -> None:
@@ -59,7 +60,7 @@ def _initialise(postgres: Program, folder: Path, initdb: Path, superuser_passwor
             *(str(initdb), "-D", reachable(folder, account), "-U", "postgres", "--pwfile=/dev/stdin"),
             *("--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             *("--locale=C", f"--lc-ctype={letters}", "-c", "timezone=UTC", "-c", "log_timezone=UTC"),
-            *("-c", "max_connections=200", "-c", "shared_buffers=128MB"),
+            *("-c", "shared_buffers=128MB"),
             *(() if durable else ("--no-sync",)),
         ],
         folder=folder,

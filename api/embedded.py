@@ -105,6 +105,7 @@ class Postgres(Server):
         owner_password: str | None = None,
         superuser_password: str | None = None,
         durable: bool = True,
+        connections: int = 200,
     ) -> None:
         self.data = data = data.absolute()
         self.port = port or free_port()
@@ -112,6 +113,7 @@ class Postgres(Server):
         self._owner_password = owner_password or secrets.token_urlsafe(24)
         self._superuser_password = superuser_password or secrets.token_urlsafe(24)
         self._durable = durable
+        self._new = False
         account = account_for(self._folder)
         self._programs = postgres_programs(account)
         options = [
@@ -119,6 +121,7 @@ class Postgres(Server):
             f"listen_addresses={LOOPBACK}",
             "unix_socket_directories=",
             "logging_collector=off",
+            f"max_connections={connections}",
         ]
         if not durable:
             options += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
@@ -145,13 +148,16 @@ class Postgres(Server):
 
     def prepare(self) -> None:
         """Make the database cluster unless it is there; a half-made one is made anew."""
-        make_cluster(self.program, self._programs, self._superuser_password, durable=self._durable)
+        self._new = make_cluster(self.program, self._programs, self._superuser_password, durable=self._durable)
 
     async def ready(self) -> bool:
         """Whether the owner's question is answered; makes the owner and the database when they are not there yet."""
         if not serves(self._folder):
             return False
         try:
+            if self._new:
+                await self._make_owner()
+                self._new = False
             await self._run("muster", self._owner_password, "muster", "SELECT 1")
         except (asyncpg.InvalidPasswordError, asyncpg.InvalidCatalogNameError):
             await self._make_owner()

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Awaitable, Mapping, Sequence
 
 from api.datafolder import DataFolder
 from api.embedded import Postgres, Server, Valkey
 from api.own_servers import check_database, check_redis, check_smtp, without_user
 from api.ports import LOOPBACK
-from api.processes import Program
+from api.processes import Program, size
 from api.supervisor import GaveUp, Part, Supervisor
 from settings import load
 
@@ -73,9 +74,11 @@ class Parts:
             _keep(supervisor, self.valkey) if self.valkey else check_redis(self.settings.redis_url),
             self._mail(supervisor),
         )
+        worker = self._program("worker", *self._muster, "worker")
+        first_words = _FirstWords(worker)
         await asyncio.gather(
             supervisor.keep(Part(self._program("api", *self._muster, "api"), self._api_answers)),
-            supervisor.keep(Part(self._program("worker", *self._muster, "worker"), _lives, settling=0.5)),
+            supervisor.keep(Part(worker, first_words.spoken, first_words.listen)),
         )
         return admin_signup
 
@@ -107,6 +110,7 @@ class Parts:
             folder=self.folder.path,
             log=self.folder.logs / f"{name}.log",
             lock=self.folder.path / "run" / f"{name}.lock",
+            grace=15,  # the API gives the requests that it has taken eight seconds
         )
 
     async def _api_answers(self) -> bool:
@@ -123,9 +127,26 @@ def _keep(supervisor: Supervisor, server: Server) -> Awaitable[None]:
     return supervisor.keep(Part(server.program, server.ready, server.prepare, patience=600))
 
 
-async def _lives() -> bool:
-    """A process that answers no questions is ready when it lives."""
-    return True
+class _FirstWords:
+    """Whether a process that answers no questions is ready: it has said something in its log and not died of it."""
+
+    LONGEST_SILENCE = 3.0
+    """Seconds; one that is told to log little may say nothing."""
+
+    def __init__(self, program: Program) -> None:
+        self._log = program.log
+
+    def listen(self) -> None:
+        """Take note of what was there before it starts."""
+        self._before = size(self._log)
+        self._begun = time.monotonic()
+
+    async def spoken(self) -> bool:
+        """Whether it has said something and lived on, or has lived for long."""
+        if size(self._log) > self._before:
+            await asyncio.sleep(0.1)
+            return True
+        return time.monotonic() - self._begun > self.LONGEST_SILENCE
 
 
 async def _first_line(host: str, port: int, question: bytes) -> bytes:

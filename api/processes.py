@@ -22,6 +22,7 @@ __all__ = [
     "last_lines",
     "make_folders",
     "sitters",
+    "size",
     "spawn",
     "wait_for_claim",
 ]
@@ -200,3 +201,11 @@ def last_lines(log: Path, count: int = 20, since: int = 0) -> list[str]:
             return file.read().decode(errors="replace").splitlines()[-count:]
     except OSError:
         return []
+
+
+def size(log: Path) -> int:
+    """The bytes of a log; 0 when it is not there yet."""
+    try:
+        return log.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -9,10 +9,9 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from api.processes import Program, cause, claiming, failure, last_lines, spawn
+from api.processes import Program, cause, claiming, failure, last_lines, size, spawn
 
 __all__ = ["GaveUp", "Part", "Supervisor"]
 
@@ -35,8 +34,6 @@ class Part(NamedTuple):
     """What must be done before each start, while no earlier process of this part is left."""
     patience: float = 60
     """Seconds within which it has to be ready."""
-    settling: float = 0
-    """Seconds that it has to live before it is asked."""
 
 
 class Running(NamedTuple):
@@ -108,7 +105,7 @@ class Supervisor:
         deaths: deque[float] = deque(maxlen=self.MOST_DEATHS)
         failures = 0
         while True:
-            log_before = _size(program.log)
+            log_before = size(program.log)
             ended = (await self._start(program, part.prepare)).ended
             if await self._is_ready(part, ended):
                 if ready.is_set():
@@ -128,10 +125,9 @@ class Supervisor:
             await asyncio.sleep(0.1 * 2 ** (recent - 1))
 
     async def _is_ready(self, part: Part, ended: asyncio.Task[int]) -> bool:
-        await asyncio.wait({ended}, timeout=part.settling)
         deadline = time.monotonic() + part.patience
         while not ended.done():
-            if await part.ready():
+            if await part.ready() and not ended.done():
                 return True
             if time.monotonic() > deadline:
                 log = _indented(last_lines(part.program.log))
@@ -227,10 +223,3 @@ async def _code(ended: asyncio.Task[int]) -> int:
 
 def _indented(lines: Sequence[str]) -> str:
     return "".join(f"\n    {line}" for line in lines)
-
-
-def _size(log: Path) -> int:
-    try:
-        return log.stat().st_size
-    except FileNotFoundError:
-        return 0

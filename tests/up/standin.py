@@ -27,6 +27,7 @@ def main(part: str) -> None:
     Path(f"{part}.environment").write_text(json.dumps(given))
     if part == os.environ.get("DYING"):
         sys.exit(f"{part} has had enough")
+    sys.stderr.write(f"{part} begins\n")
     if part == "migrate":
         sys.stdout.write(f"Migrating\n{json.dumps({'admin_signup': 'http://127.0.0.1/first'})}\n")
     elif part == "api":

@@ -1,18 +1,24 @@
 """`muster up` as its users start it, with Muster's own processes."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from api.embedded import Postgres, Valkey
+from api.ports import free_port
+from api.processes import sitters
 from api.up import up as command
 from settings import load
+from tests.debian import DebianPostgres, debian_redis
 from tests.up.processes import MAKE, MUSTER, Up, alive, left_in, until
 
 ROOT = Path(__file__).parents[2]
@@ -71,15 +77,15 @@ def status(url: str) -> int:
 
 
 @complete
-def test_a_new_folder_then_the_same_again(tmp_path: Path) -> None:
+def test_a_new_folder_by_make_then_the_same_again(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with Up(data, command=MUSTER) as up:
+    with Up(data, command=MAKE if (ROOT / ".venv" / ".stamp").exists() else MUSTER) as up:
         first = up.ready()
         assert list(first["pids"]) == ["up", "postgres", "valkey", "mail", "api", "worker"]
         assert status(f"{first['api']}/readyz") == 200
         assert status(first["docs"]) == 200
         assert first["admin_signup"].startswith(first["api"])
-        assert up.stop() == 0
+        up.stop()  # the code is make's
         assert not any(map(alive, first["pids"].values()))
         assert left_in(data) == []
     with Up(data, command=MUSTER) as again:
@@ -91,40 +97,65 @@ def test_a_new_folder_then_the_same_again(tmp_path: Path) -> None:
 
 
 @complete
-def test_heals_when_every_process_is_killed(tmp_path: Path) -> None:
+def test_heals_when_each_process_is_killed_and_leaves_nothing_when_it_is_killed_itself(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Up(data, command=MUSTER) as up:
         told = up.ready()
         for name in ("postgres", "valkey", "worker", "api"):
-            os.kill(told["pids"][name], signal.SIGKILL)
+            for pid in sitters(data / "run" / f"{name}.lock"):
+                os.kill(pid, signal.SIGKILL)
             until(lambda name=name: f"{name} is back." in up.told, f"{name} is back: {up.told}")  # type: ignore[misc]  # bound now
             until(lambda: status(f"{told['api']}/readyz") == 200, f"the API is ready after {name}: {up.told}", 20)
+        up.send(signal.SIGKILL)
+        until(lambda: left_in(data) == [], "everything has ended")
+
+
+@pytest.fixture
+def redis7(tmp_path: Path) -> Iterator[str]:
+    """The URL of a Redis from Debian's package; skips where it is not installed."""
+    program = debian_redis()
+    if program is None:
+        pytest.skip("Redis is not installed (Debian's package redis-server)")
+    port = free_port()
+    arguments = [
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--requirepass",
+        "own",
+        "--dir",
+        str(tmp_path),
+        "--save",
+        "",
+    ]
+    with subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL) as server:
+        yield f"redis://:own@127.0.0.1:{port}/0"
+        server.terminate()
+
+
+def runs_on(data: Path, **own: str) -> None:
+    with Up(data, command=MUSTER, environ=own) as up:
+        told = up.ready()
+        assert {"postgres", "valkey", "mail"}.isdisjoint(told["pids"])
+        assert status(f"{told['api']}/readyz") == 200
         assert up.stop() == 0
         assert left_in(data) == []
 
 
-@complete
-def test_a_killed_up_leaves_nothing_behind(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with Up(data, command=MUSTER) as up:
-        pids = up.ready()["pids"]
-        up.send(signal.SIGKILL)
-        until(lambda: not any(map(alive, pids.values())) and not left_in(data), "everything has ended")
-    with Up(data, command=MUSTER) as again:
-        assert status(f"{again.ready()['api']}/readyz") == 200
-        assert again.stop() == 0
+OWN_SMTP = "smtp://127.0.0.1:9"
 
 
 @complete
-def test_make_passes_arguments_and_signals_on(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    if not (ROOT / ".venv" / "bin" / "muster").exists():
-        pytest.skip("there is no .venv made by make")
-    with Up(data, command=MAKE) as up:
-        pids = up.ready()["pids"]
-        up.stop()
-        assert not any(map(alive, pids.values()))
-        assert left_in(data) == []
+def test_runs_on_ones_own_postgres_15(tmp_path: Path, postgres15: DebianPostgres, valkey: Valkey) -> None:
+    url = asyncio.run(postgres15.create("brought_to_up"))
+    runs_on(tmp_path, MUSTER_DATABASE_URL=url, MUSTER_REDIS_URL=valkey.url, MUSTER_SMTP_URL=OWN_SMTP)
+
+
+@complete
+def test_runs_on_ones_own_redis_7(tmp_path: Path, postgres: Postgres, redis7: str) -> None:
+    url = postgres.create("brought_to_up")
+    runs_on(tmp_path / "data", MUSTER_DATABASE_URL=url, MUSTER_REDIS_URL=redis7, MUSTER_SMTP_URL=OWN_SMTP)
 
 
 def test_make_alone_says_what_can_be_made() -> None:
