@@ -100,7 +100,9 @@ class Parts:
                 supervisor.tell(problem)
             return
         catcher = (sys.executable, "-P", "-m", "api.mailcatcher", "--port", str(self._smtp_port), str(self.folder.mail))
-        await supervisor.keep(Part(self._program("mail", *catcher), self._mail_answers))
+        program = self._program("mail", *catcher)
+        no_secrets = {name: value for name, value in program.environment.items() if not name.startswith("MUSTER_")}
+        await supervisor.keep(Part(program._replace(environment=no_secrets), self._mail_answers))
 
     def _program(self, name: str, *arguments: str) -> Program:
         return Program(
