@@ -80,6 +80,9 @@ class Up:
 
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
+            self._process.terminate()  # make passes this on, and cannot pass on a SIGKILL
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(20)
             self._process.kill()
         self._process.wait()
         assert self._process.stdout
