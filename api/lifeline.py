@@ -14,6 +14,10 @@ import select
 import signal
 import sys
 
+TYPE_CHECKING = False  # importing typing takes longer than all else that happens here
+if TYPE_CHECKING:
+    from typing import Any
+
 PR_SET_PDEATHSIG = 1
 
 
@@ -21,11 +25,12 @@ def main(arguments: list[str]) -> None:
     """Give up root, tie this process's life to its parent's, and become PROGRAM."""
     parent, number, uid, gid, pipe = map(int, arguments[:5])
     program = arguments[5:]
+    libc = _libc()
     if uid != -1:
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
-    if sys.platform != "linux" or not _asked_kernel(number):
+    if libc is None or libc.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
         _watch(pipe, number)
     os.close(pipe)
     if os.getppid() != parent:
@@ -37,14 +42,16 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"{program[0]} cannot be run: {error.strerror}")
 
 
-def _asked_kernel(number: int) -> bool:
+def _libc() -> "Any":
+    """The C library where it has prctl; to be asked for as root, since others may not reach Python's own files."""
+    if sys.platform != "linux":
+        return None
     try:
         import ctypes
 
-        refused: int = ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
-    except (ImportError, OSError, AttributeError):
-        return False
-    return refused == 0
+        return ctypes.CDLL(None)
+    except (ImportError, OSError):
+        return None
 
 
 def _watch(pipe: int, number: int) -> None:
@@ -55,6 +62,7 @@ def _watch(pipe: int, number: int) -> None:
     if (between := os.fork()) == 0:
         if os.fork() == 0:
             os.setsid()
+            os.chdir("/")
             for fd in set(range(3, 1024)) - {pipe, tree}:
                 _close(fd)
             ended, _, _ = select.select([pipe, tree], [], [])

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,15 @@ def parent(
         kernel=kernel, lifeline=str(LIFELINE), signal=number, script=script, folder=str(folder), uid=uid
     )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def watchers(parent: int) -> list[str]:
+    """The watching processes that were left for children of a parent; the kernel needs none."""
+    commands = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            commands.append(file.read_text().split("\0"))
+    return [" ".join(c) for c in commands if str(LIFELINE) in c and str(parent) in c]
 
 
 @pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "pipe"])
@@ -80,5 +90,6 @@ def test_gives_up_root_inside_a_folder_that_others_cannot_reach(tmp_path: Path) 
             lambda: (inside / "uid").exists() and len((inside / "uid").read_text().split()) == 2, "it has told its user"
         )
         assert (inside / "uid").read_text().split() == ["65534", "65534"]
+        assert watchers(up.pid) == []
         up.send_signal(signal.SIGKILL)
         until(lambda: not alive(child), "the child has ended")
