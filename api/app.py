@@ -2,22 +2,34 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from litestar import Litestar, Request, Response
 
+from api.administrators import Administrators
+from api.bodies import Body, ClientGone, JsonRequest, invalid_fields
+from api.documentation import configuration, openapi_json
+from api.history import History
 from api.logs import request_id
 from api.machines import Machines
 from api.metrics import Metrics
+from api.pages import Pages
+from api.problem_pages import ProblemTypes
 from api.problems import MEDIA_TYPE, answer
+from api.reasons import InvalidFields
 from api.requests import Surrounding
+from api.roles import Roles
 from api.runtime import runtime
+from api.sessions import Sessions
+from api.users import Me, Users
+from commands.errors import InvalidAddress, InvalidDisplayName, WeakPassword
 from settings import Settings
 
 __all__ = ["create_app"]
 
 MOST_BODY_BYTES = 64 * 1024
+ROUTES = (Administrators, History, Machines, Me, Pages, ProblemTypes, Roles, Sessions, Users, openapi_json)
 
 _log = structlog.get_logger()
 
@@ -34,18 +46,29 @@ def create_app(settings: Settings) -> Surrounding:
             yield
 
     def told(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        if isinstance(error, InvalidAddress | InvalidDisplayName | WeakPassword):
+            error = _all_that_is_wrong(request, error)
         path = request.scope["raw_path"].decode("ascii", "replace")
         status, headers, body = answer(error, base_url=base_url, path=path, request_id=request_id.get())
-        if status == 500:
+        if status == 500 and not isinstance(error, ClientGone):
             _log.error("request failed", exc_info=error)
         media_type = headers.pop("Content-Type", MEDIA_TYPE)
         return Response(body, status_code=status, headers=headers, media_type=media_type)
 
     app = Litestar(
-        [Machines],
+        ROUTES,
         lifespan=[lifespan],
+        request_class=JsonRequest,
         exception_handlers={Exception: told},
+        openapi_config=configuration(base_url),
         logging_config=None,
         request_max_body_size=MOST_BODY_BYTES,
     )
     return Surrounding(app, app.lifespan, base_url, metrics)
+
+
+def _all_that_is_wrong(request: Request[Any, Any, Any], error: Exception) -> Exception:
+    """A command tells of the first field that it refuses; whoever sent a form wants to know of all of them."""
+    document, kind = cast("tuple[Any, type[Body]] | tuple[None, None]", request.scope.get("document", (None, None)))
+    errors = invalid_fields(document, kind) if kind is not None else []
+    return InvalidFields(errors=errors) if errors else error

@@ -1,11 +1,14 @@
 """What machines ask: whether this process lives, whether it is ready, how it does, and which keys sign its tokens."""
 
-from litestar import Controller, MediaType, Request, Response, get
+from litestar import Controller, MediaType, Response, get
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 from msgspec import Struct
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from api.runtime import Runtime
+from api.asking import runtime_of
+from api.bodies import JsonRequest
+from api.declared import declared
 from commands.signing_keys import jwks
 
 __all__ = ["Machines"]
@@ -46,16 +49,26 @@ class Machines(Controller):
 
     tags = ("Machines",)
 
-    @get("/livez", operation_id="livez", summary="Whether the process answers", sync_to_thread=False)
+    @get(
+        "/livez",
+        operation_id="livez",
+        summary="Whether the process answers",
+        responses=declared(),
+        sync_to_thread=False,
+    )
     def livez(self) -> Live:
         """Nothing is asked of anything else: restart what does not answer this."""
         return Live()
 
-    @get("/readyz", operation_id="readyz", summary="Whether the process can do its work")
-    async def readyz(self, request: Request) -> Response[Readiness]:  # type: ignore[type-arg]
+    @get(
+        "/readyz",
+        operation_id="readyz",
+        summary="Whether the process can do its work",
+        responses=declared() | {503: ResponseSpec(Readiness, generate_examples=False, description="It is not ready.")},
+    )
+    async def readyz(self, request: JsonRequest) -> Response[Readiness]:
         """503 while the database does not answer, or revocations of tokens are not followed: send requests elsewhere."""
-        process: Runtime = request.app.state.runtime
-        reasons = await process.complaints()
+        reasons = await runtime_of(request).complaints()
         if reasons:
             return Response(Readiness("not ready", reasons), status_code=HTTP_503_SERVICE_UNAVAILABLE)
         return Response(Readiness("ready"), status_code=HTTP_200_OK)
@@ -64,13 +77,13 @@ class Machines(Controller):
         "/metrics",
         operation_id="metrics",
         summary="Metrics for Prometheus",
+        responses=declared(),
         media_type=MediaType.TEXT,
         sync_to_thread=False,
     )
-    def metrics(self, request: Request) -> Response[bytes]:  # type: ignore[type-arg]
+    def metrics(self, request: JsonRequest) -> Response[bytes]:
         """In Prometheus' text format. Keep it from the public at the proxy."""
-        process: Runtime = request.app.state.runtime
-        return Response(process.metrics.text(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        return Response(runtime_of(request).metrics.text(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     @get(
         "/.well-known/jwks.json",
@@ -78,8 +91,7 @@ class Machines(Controller):
         summary="The keys that verify access tokens",
         sync_to_thread=False,
     )
-    def keys(self, request: Request) -> Response[Jwks]:  # type: ignore[type-arg]
+    def keys(self, request: JsonRequest) -> Response[Jwks]:
         """A JSON Web Key Set. Keys that were retired stay until their last token has expired."""
-        process: Runtime = request.app.state.runtime
-        keys = [Jwk(**key) for key in jwks(process.tokens.keys)["keys"]]
+        keys = [Jwk(**key) for key in jwks(runtime_of(request).tokens.keys)["keys"]]
         return Response(Jwks(keys), headers={"Cache-Control": "public, max-age=60"})

@@ -21,6 +21,7 @@ from api.reasons import (
     FieldError,
     InternalError,
     InvalidParameters,
+    MalformedBody,
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
@@ -83,11 +84,16 @@ def reason_of(error: Exception) -> Exception:
         case RequestEntityTooLarge():
             return BodyTooLarge(headers={"Connection": "close"})
         case ValidationException():
-            return InvalidParameters(errors=[_parameter(extra) for extra in error.extra or ()])
+            told = [extra for extra in error.extra or () if isinstance(extra, dict)]
+            if any(extra.get("key") == "data" for extra in told):
+                return MalformedBody("There is no body, and this needs one.")
+            return InvalidParameters(errors=[_parameter(extra) for extra in told])
         case HTTPException() if error.status_code < 500:
             return MalformedRequest()
         case StoreUnavailable() | OSError() | asyncpg.InterfaceError():
             return StoreUnavailable("The store cannot be reached now; try again shortly.")
+        case asyncpg.UndefinedTableError():
+            return StoreUnavailable("The view is still to be made; try again shortly.")
         case asyncpg.PostgresError() if (error.sqlstate or "").startswith(_UNAVAILABLE):
             return StoreUnavailable("The store cannot answer now; try again shortly.")
         case _:
@@ -99,9 +105,10 @@ def _with_head(allow: str) -> str:
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
-def _parameter(extra: object) -> FieldError:
-    told = extra if isinstance(extra, dict) else {}
-    return FieldError(parameter=str(told.get("key", "")), detail=str(told.get("message", "It is not valid.")))
+def _parameter(told: dict[str, str]) -> FieldError:
+    return FieldError(
+        parameter=str(told.get("key", "")), detail=f"{told.get('message', 'It is not valid')}.".replace("`", "")
+    )
 
 
 def answer(error: Exception, *, base_url: str, path: str, request_id: str) -> tuple[int, dict[str, str], bytes]:

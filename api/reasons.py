@@ -9,6 +9,7 @@ from commands import errors as refusals
 from commands.access_tokens import InvalidAccessToken
 from commands.passwords import HasherBusy
 from events.errors import QueueFull, StoreUnavailable
+from projections.positions import ViewBehind
 
 __all__ = [
     "STATUSES",
@@ -30,7 +31,6 @@ __all__ = [
     "SignInRequired",
     "StaleVersion",
     "UnsupportedMediaType",
-    "ViewBehind",
 ]
 
 
@@ -111,10 +111,6 @@ class UnsupportedMediaType(Declined):
 
 class InternalError(Declined):
     """Something went wrong on our side; it was logged under the request id."""
-
-
-class ViewBehind(Declined):
-    """The view has not yet reached the position that Min-Position demands; ask again."""
 
 
 class RevocationsBehind(Declined):

@@ -78,6 +78,7 @@ class Surrounding:
                 asked_trace = value
         number, span = trace(asked_id, asked_trace)
         request_id.set(number)
+        scope["user"] = None  # until a guard finds out
         if method == "HEAD":
             # The framework has no HEAD; the server, and `send` below, leave the body out.
             scope = {**scope, "method": "GET"}

@@ -23,6 +23,7 @@ from events.data_keys import DataKeys
 from events.keys import LocalMasterKey, derived
 from events.migrations.roles import role_url
 from events.tail import Wakeups
+from projections.positions import Positions
 from settings import Settings, key_bytes
 
 __all__ = ["Runtime", "runtime"]
@@ -54,6 +55,7 @@ class Runtime:
         self.handler: Handler
         self.revocations: Revocations
         self.gate: Gate
+        self.positions: Positions
         self.stopping = False
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -65,6 +67,9 @@ class Runtime:
         wakeups = Wakeups(lambda: connect(self._writer_url, "muster listener"))
         await wakeups.start()
         stack.push_async_callback(wakeups.stop)
+        self.positions = Positions(lambda: connect(self._reader_url, "muster positions"), self.reader)
+        await self.positions.start()
+        stack.push_async_callback(self.positions.stop)
         self.revocations = Revocations(self.writer, wakeups)
         await self.revocations.start()
         stack.push_async_callback(self.revocations.stop)

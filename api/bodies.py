@@ -1,0 +1,171 @@
+"""Bodies: what is taken for JSON, and everything that is wrong with its fields at once.
+
+The framework would take any media type, the last of two equal names and a number without end, and would tell of the
+first wrong field only.
+"""
+
+import json
+import unicodedata
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, TypeVar
+
+from litestar.connection import Request
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from msgspec import Struct, ValidationError, convert
+from msgspec.structs import fields
+
+from api.auth import Caller
+from api.reasons import FieldError, InvalidFields, MalformedBody, UnsupportedMediaType
+from commands.errors import Refused
+
+__all__ = ["MEDIA_TYPES", "Body", "ClientGone", "JsonRequest", "parsed", "read"]
+
+MOST_LEVELS: Final = 16
+MEDIA_TYPES: Final = ("application/json", "application/merge-patch+json")
+B = TypeVar("B", bound="Body")
+
+
+class ClientGone(Exception):
+    """The client went away before its body was here."""
+
+
+class Body(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a request. Fields that are not declared are refused.
+
+    `checks` are rules of commands for fields of theirs: they are asked only once a request was refused, so that all
+    invalid fields are told at once.
+    """
+
+    checks: ClassVar[dict[str, Callable[[Any, dict[str, Any]], object]]] = {}
+
+
+class JsonRequest(Request[Caller | None, Any, Any]):
+    """A request whose body is read by the rules of this module."""
+
+    async def json(self) -> Any:
+        """The body as the type that the route declares; None when there is no body."""
+        data = self.route_handler.parsed_data_field
+        assert data is not None
+        kind = next(inner for inner in (data.annotation, *data.args) if isinstance(inner, type))
+        raw = await self.body()
+        if not raw:
+            return None
+        _check_media_type(self.headers, MEDIA_TYPES[: 2 if self.scope["method"] == "PATCH" else 1])
+        document = parsed(raw)
+        self.scope["document"] = (document, kind)  # type: ignore[typeddict-unknown-key] # for who tells what is wrong
+        return read(document, kind)
+
+    async def body(self) -> bytes:
+        """The whole body. Raises as soon as it is known to be too large, or that the client is gone."""
+        try:
+            return await super().body()
+        except RequestEntityTooLarge:
+            raise
+        except Exception as error:
+            if "disconnected" not in str(error):
+                raise
+            self.scope["client_gone"] = True  # type: ignore[typeddict-unknown-key] # for the log
+            raise ClientGone from None
+
+
+def _check_media_type(headers: Any, taken: tuple[str, ...]) -> None:
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media_type.strip().lower() not in taken or charset not in ("", "charset=utf-8"):
+        raise UnsupportedMediaType(headers={"Accept": ", ".join(taken)})
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType(headers={"Accept-Encoding": "identity"})
+
+
+def parsed(raw: bytes) -> Any:
+    """The value of a JSON document (RFC 8259, RFC 7493), strings in NFC. Raises `MalformedBody`."""
+    try:
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+        return _normalised(value, MOST_LEVELS)
+    except (ValueError, RecursionError):
+        raise MalformedBody from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError
+    return made
+
+
+def _refuse(_constant: str) -> Any:
+    raise ValueError
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError
+    return number
+
+
+def _normalised(value: Any, levels: int) -> Any:
+    if isinstance(value, str):
+        if value.isascii():
+            if "\0" in value:
+                raise ValueError
+            return value
+        value.encode()  # raises for a lone surrogate
+        if "\0" in value:
+            raise ValueError
+        return unicodedata.normalize("NFC", value)
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        raise ValueError
+    if isinstance(value, list):
+        return [_normalised(item, levels - 1) for item in value]
+    return _unique([(_normalised(name, 0), _normalised(item, levels - 1)) for name, item in value.items()])
+
+
+def read(document: Any, kind: type[B]) -> B:
+    """The document as a body of this kind. Raises `InvalidFields` with all that is wrong with it."""
+    try:
+        return convert(document, kind)
+    except ValidationError:
+        raise InvalidFields(errors=invalid_fields(document, kind)) from None
+
+
+def invalid_fields(document: Any, kind: type[Body]) -> list[FieldError]:
+    """What is wrong with the fields of a document: types and sizes, then the rules of commands, then unknown names."""
+    if not isinstance(document, dict):
+        return [FieldError(pointer="", detail="This must be an object.")]
+    wrong = []
+    for field in fields(kind):
+        name = field.encode_name
+        if name in document:
+            if detail := _wrong(document, name, field.type, kind):
+                wrong.append(FieldError(pointer=f"/{_escaped(name)}", detail=detail))
+        elif field.required:
+            wrong.append(FieldError(pointer=f"/{_escaped(name)}", detail="This is missing."))
+    known = {field.encode_name for field in fields(kind)}
+    unknown = [
+        FieldError(pointer=f"/{_escaped(name)}", detail="There is no such field.")
+        for name in document
+        if name not in known
+    ]
+    return wrong + unknown[:20]
+
+
+def _wrong(document: dict[str, Any], name: str, type_: Any, kind: type[Body]) -> str | None:
+    try:
+        convert(document[name], type_)
+    except ValidationError as error:
+        return f"{str(error).partition(' - at ')[0].replace('`', '')}."
+    check = kind.checks.get(name)
+    if check is not None:
+        try:
+            check(document[name], document)
+        except Refused as refusal:
+            return str(refusal)
+    return None
+
+
+def _escaped(name: str) -> str:
+    """A name in a JSON pointer (RFC 6901); one that is very long is cut."""
+    return name[:64].replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,131 @@
+"""The OpenAPI 3.1 document, and the page at `/docs` that renders it without asking any other server for anything."""
+
+import gzip
+import html
+import json
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar, Request, Response, get
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import ScalarRenderPlugin
+from litestar.openapi.spec import Components, License, SecurityScheme, Server, Tag
+from litestar.router import Router
+
+from api.bodies import Body
+
+__all__ = ["configuration", "document", "openapi_json"]
+
+PATH: Final = "/docs"
+SCRIPT: Final = f"{PATH}/scalar.js"
+OPTIONS: Final = {
+    "url": "/openapi.json",
+    "withDefaultFonts": False,
+    "telemetry": False,
+    "hideClientButton": True,
+    "agent": {"disabled": True},
+    "mcp": {"disabled": True},
+}
+# Scalar writes its styles into the page; everything else comes from here and goes here.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+DESCRIPTION: Final = """\
+An event-sourced registry of users. Commands are recorded as events; views follow them within milliseconds.
+
+A command that was accepted answers its place in the log in `Event-Position`. Send that number as `Min-Position`, with
+`Prefer: wait=N`, to a view that has to show it already. Errors are problems (RFC 9457), each of a type that resolves.
+"""
+
+
+class ScalarPage(ScalarRenderPlugin):
+    """Scalar from a file of ours, on a page without scripts of its own."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002 - the page fetches it
+        """The page; what Scalar is told stands in an attribute."""
+        options = html.escape(json.dumps(OPTIONS))
+        return (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Muster</title>'
+            '<meta name="viewport" content="width=device-width, initial-scale=1"></head><body>'
+            f'<script id="api-reference" type="application/json" data-configuration="{options}"></script>'
+            f'<script src="{SCRIPT}"></script></body></html>'
+        ).encode()
+
+    def receive_router(self, router: Router) -> None:
+        """Add the script, and leave what is not there to the problems of the API."""
+        router.register(_script)
+        router.routes[:] = [route for route in router.routes if "{" not in route.path]
+
+
+@get("/scalar.js", sync_to_thread=False)
+def _script(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Compressed as it lies there, for everyone who takes that."""
+    packed = _packed()
+    headers = {"Cache-Control": "public, max-age=86400", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+    else:
+        packed = gzip.decompress(packed)
+    return Response(packed, headers=headers, media_type="text/javascript; charset=utf-8")
+
+
+@cache
+def _packed() -> bytes:
+    return files("api").joinpath("static", "scalar.js.gz").read_bytes()
+
+
+@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The document."""
+    return Response(document(request.app), media_type="application/vnd.oai.openapi+json;version=3.1")
+
+
+def configuration(base_url: str) -> OpenAPIConfig:
+    """What the document says beside the routes."""
+    scheme = SecurityScheme(
+        type="http", scheme="bearer", bearer_format="JWT", description="`access_token` of `POST /v1/sessions`."
+    )
+    router = Router(
+        PATH, route_handlers=[], include_in_schema=False, response_headers={"Content-Security-Policy": POLICY}
+    )
+    return OpenAPIConfig(
+        title="Muster",
+        version=version("muster"),
+        description=DESCRIPTION,
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        servers=[Server(url=base_url)],
+        components=Components(security_schemes={"token": scheme}),
+        tags=[Tag(name=name, description=said) for name, said in TAGS.items()],
+        use_handler_docstrings=True,
+        openapi_router=router,
+        render_plugins=[ScalarPage(path="/", js_url=SCRIPT)],
+    )
+
+
+TAGS: Final = {
+    "Users": "People, and what is known of them now.",
+    "Sessions": "Signing in, going on, signing out.",
+    "Roles": "Who may do what.",
+    "History": "What happened: who did what, when and why.",
+    "Machines": "For whoever watches processes and verifies tokens.",
+}
+
+
+def document(app: Litestar) -> bytes:
+    """The document as JSON, made once."""
+    made: bytes | None = app.state.get("openapi_json")
+    if made is None:
+        schema = app.openapi_schema.to_schema()
+        for body in _bodies(Body):
+            if (component := schema["components"]["schemas"].get(body.__name__)) is not None:
+                component["additionalProperties"] = False
+        made = app.state.openapi_json = msgspec.json.encode(schema)
+    return made
+
+
+def _bodies(kind: type[Body]) -> list[type[Body]]:
+    return [found for child in kind.__subclasses__() for found in (child, *_bodies(child))]

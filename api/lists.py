@@ -1,0 +1,48 @@
+"""Lists: pages by keyset, with a cursor to go on from."""
+
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+
+from litestar.params import QueryParameter
+
+from api.asking import runtime_of
+from api.bodies import JsonRequest
+from api.cursors import cursor, read_cursor
+
+__all__ = ["Cursor", "Limit", "page_headers", "place_after", "sealed_place"]
+
+T = TypeVar("T")
+
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many to list at most.")]
+Cursor = Annotated[
+    str | None,
+    QueryParameter(max_length=512, description="`next` of the page before; good for its caller and its list alone."),
+]
+
+
+def _scope(request: JsonRequest, name: str) -> tuple[str, ...]:
+    caller = request.user
+    assert caller is not None
+    return (name, str(caller.user_id))
+
+
+def place_after(request: JsonRequest, name: str, given: str | None, kind: type[T]) -> T | None:
+    """Where to go on after, for this caller in this list. Raises `InvalidCursor`."""
+    if given is None:
+        return None
+    return read_cursor(runtime_of(request).cursor_key, _scope(request, name), given, kind)
+
+
+def sealed_place(request: JsonRequest, name: str, place: object) -> str | None:
+    """The cursor that goes on after a place; None for none."""
+    return None if place is None else cursor(runtime_of(request).cursor_key, _scope(request, name), place)
+
+
+def page_headers(request: JsonRequest, position: int, after: str | None, **parameters: Any) -> dict[str, str]:
+    """The position that a page reflects, and the link to the next one (RFC 8288)."""
+    headers = {"Event-Position": str(position), "Cache-Control": "no-store"}
+    if after is not None:
+        given = {name: value for name, value in parameters.items() if value}
+        query = urlencode({**given, "cursor": after}, doseq=True)
+        headers["Link"] = f'<{request.scope["path"]}?{query}>; rel="next"'
+    return headers

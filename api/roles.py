@@ -1,0 +1,78 @@
+"""Roles of users: who may do what."""
+
+from uuid import UUID
+
+from litestar import Controller, Response, delete, put
+from litestar.params import FromPath, JSONBody
+from litestar.status_codes import HTTP_204_NO_CONTENT
+
+from api.asking import ask, recorded_headers
+from api.auth import may
+from api.bodies import Body, JsonRequest
+from api.conditions import IfMatch, etag, only_at
+from api.declared import BODY, COMMAND, PARAMETERS, TOKEN, declared
+from api.fields import Reason
+from api.reasons import NotPermitted, StaleVersion
+from commands.errors import LastAdministrator, NoSuchRole, NoSuchUser
+from commands.grant_role import GrantRole, RevokeRole
+from commands.handler import Command
+
+__all__ = ["Roles"]
+
+
+class ReasonBody(Body, frozen=True):
+    """Why it is done."""
+
+    reason: Reason | None = None
+
+
+class Roles(Controller):
+    """Granting and revoking. Either takes effect at once: older access tokens of the user count no longer."""
+
+    path = "/v1/users/{user_id:uuid}/roles/{role:str}"
+    tags = ("Roles",)
+    guards = (may("users:write"),)
+    security = ({"token": []},)
+
+    @put(
+        operation_id="grant_role",
+        summary="Grant a role",
+        status_code=HTTP_204_NO_CONTENT,
+        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, NoSuchRole, StaleVersion),
+    )
+    async def grant(
+        self,
+        request: JsonRequest,
+        user_id: FromPath[UUID],
+        role: FromPath[str],
+        if_match: IfMatch = None,
+        data: JSONBody[ReasonBody | None] = None,
+    ) -> Response[None]:
+        """Let the user have a role: `administrator`, `auditor` or `analyst`. Safe to repeat."""
+        return await _changed(request, GrantRole(user_id, role), user_id, if_match, data)
+
+    @delete(
+        operation_id="revoke_role",
+        summary="Revoke a role",
+        status_code=HTTP_204_NO_CONTENT,
+        responses=declared(
+            TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, NoSuchRole, LastAdministrator, StaleVersion
+        ),
+    )
+    async def revoke(
+        self,
+        request: JsonRequest,
+        user_id: FromPath[UUID],
+        role: FromPath[str],
+        if_match: IfMatch = None,
+        data: JSONBody[ReasonBody | None] = None,
+    ) -> Response[None]:
+        """Take a role from the user. Safe to repeat. One administrator always remains."""
+        return await _changed(request, RevokeRole(user_id, role), user_id, if_match, data)
+
+
+async def _changed(
+    request: JsonRequest, command: Command[None], user_id: UUID, if_match: str | None, data: ReasonBody | None
+) -> Response[None]:
+    outcome = await ask(request, only_at(command, user_id, if_match), data.reason if data else None)
+    return Response(None, headers=recorded_headers(outcome, etag(outcome.version)))

@@ -1,0 +1,67 @@
+"""Views of users: conditional, at a position that may be demanded, and never kept by what stands in between."""
+
+from typing import cast
+from uuid import UUID
+
+from litestar import Response
+from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
+
+from api.asking import runtime_of
+from api.auth import Caller
+from api.bodies import JsonRequest
+from api.conditions import demand, etag, matches
+from commands.errors import NoSuchUser
+from commands.handler import Outcome
+from commands.register_user import Registered
+from events.store import read_stream
+from projections.users import USERS, UserRow
+from queries.users import VIEW, UserView, user_by_id
+
+__all__ = ["reached", "registered_view", "user_etag", "user_view"]
+
+TABLE = int(VIEW.rpartition("_v")[2])
+
+
+def user_etag(version: int, caller: Caller | None) -> str:
+    """Tells apart what those see who may read everyone from what people see of themselves."""
+    return etag(version, TABLE, "all" if caller is not None and caller.may("users:read") else "own")
+
+
+async def reached(
+    request: JsonRequest, user_id: UUID | None, min_position: str | None, prefer: str | None
+) -> dict[str, str]:
+    """Come back when the view has reached what the request demands, with the preference that was honoured.
+
+    Raises `ViewBehind`.
+    """
+    demanded = demand(min_position, prefer)
+    if demanded.position:
+        await runtime_of(request).positions.wait(VIEW, user_id, demanded.position, demanded.wait)
+    return dict(demanded.applied)
+
+
+async def user_view(
+    request: JsonRequest, user_id: UUID, if_none_match: str | None, min_position: str | None, prefer: str | None
+) -> Response[UserView]:
+    """A user as the view has them, or 304. Raises `NoSuchUser`."""
+    applied = await reached(request, user_id, min_position, prefer)
+    view, position = await user_by_id(runtime_of(request).reader, user_id)
+    if view is None:
+        raise NoSuchUser
+    tag = user_etag(view.version, request.user)
+    headers = {"ETag": tag, "Event-Position": str(position), "Cache-Control": "no-store", **applied}
+    if matches(if_none_match, tag):
+        return cast("Response[UserView]", Response(None, status_code=HTTP_304_NOT_MODIFIED, headers=headers))
+    return Response(view, status_code=HTTP_200_OK, headers=headers)
+
+
+async def registered_view(request: JsonRequest, outcome: Outcome[Registered]) -> UserView:
+    """The view of someone who was registered this moment, by the same fold: whether the projection has come so far or not."""
+    process = runtime_of(request)
+    row: UserRow | None = None
+    for recorded in await read_stream(process.writer, process.keys, outcome.result.user_id):
+        if isinstance(recorded.event, USERS.events):
+            row = USERS.evolve(row, recorded)
+    if row is None:
+        raise NoSuchUser
+    return UserView(**{name: getattr(row, name) for name in UserView.__struct_fields__})

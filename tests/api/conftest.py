@@ -1,0 +1,45 @@
+"""What tests of the API begin from: one whole Muster that they share, and fresh ones for those that mind."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.api.site import PASSWORD, Person, Site, in_one_task, projected, served
+from tests.support import Database
+
+
+@asynccontextmanager
+async def whole(database: Database) -> AsyncIterator[Site]:
+    """A Muster with projections and an administrator."""
+    async with served(database) as made, projected(database):
+        email = made.new_email()
+        body = {"token": made.sign_up_token, "email": email, "password": PASSWORD}
+        assert (await made.post("/v1/administrators", body)).status_code == 201
+        made.administrator = await made.seen(await made.signed_in(email))
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def site(make_database: Callable[[], Any]) -> AsyncIterator[Site]:
+    """A whole Muster with an administrator, for all tests that do not mind each other's events."""
+    async with in_one_task(whole(await make_database())) as made:
+        yield made
+
+
+@pytest.fixture
+async def fresh(database: Database) -> AsyncIterator[Site]:
+    """A whole Muster of the test's own, with an administrator."""
+    async with in_one_task(whole(database)) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def auditor(site: Site) -> Person:
+    return await site.seen(await site.person("auditor"))
+
+
+@pytest.fixture(scope="session")
+async def somebody(site: Site) -> Person:
+    return await site.seen(await site.person())

@@ -1,0 +1,215 @@
+"""A whole Muster in one process: the API on a real store, and the projections that its views are made by."""
+
+import asyncio
+import base64
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import httpx
+from msgspec import Struct
+
+from api.app import create_app
+from api.migrating import migrated
+from api.requests import Surrounding
+from commands.links import VERIFY_EMAIL, link_token
+from events.connections import connect, open_pool
+from events.keys import derived
+from events.migrations.roles import role_names
+from events.tail import Wakeups
+from projections.checkpoints import prepare
+from projections.engine import Projector
+from projections.slices import Slices
+from projections.users import USERS
+from settings import Settings
+from tests.support import Database
+
+__all__ = ["BASE_URL", "PASSWORD", "Person", "Site", "in_one_task", "projected", "served", "settings_for"]
+
+BASE_URL: Final = "https://muster.example"
+PASSWORD: Final = "a horse, a staple, a battery"
+PARTITIONS: Final = 2
+_numbers = itertools.count(1)
+T = TypeVar("T")
+
+
+class Person(Struct):
+    """Someone who has signed in."""
+
+    id: UUID
+    email: str
+    tokens: dict[str, Any]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What proves who they are."""
+        return {"Authorization": f"Bearer {self.tokens['access_token']}"}
+
+    @property
+    def session_id(self) -> str:
+        """The session that they opened last."""
+        return str(self.tokens["session_id"])
+
+
+def settings_for(database: Database, **changes: Any) -> Settings:
+    """Settings of a process on this database; the database's URL is the owner's."""
+    values: dict[str, Any] = {
+        "environment": "production",
+        "database_url": database.owner_url,
+        "redis_url": "redis://127.0.0.1:1/0",
+        "smtp_url": "smtp://127.0.0.1:1",
+        "base_url": BASE_URL,
+        "master_key": base64.urlsafe_b64encode(database.master_key).decode(),
+        "secret": base64.urlsafe_b64encode(database.secret).decode(),
+        "hash_threads": 2,
+        "hash_queue": 500,
+    }
+    return Settings(**values | changes)
+
+
+@asynccontextmanager
+async def projected(database: Database) -> AsyncIterator[None]:
+    """The users view, kept at the log's end as a worker does it."""
+    url = database.url("projector")
+    pool = await open_pool(url, "projector", PARTITIONS + 1)
+    wakeups = Wakeups(lambda: connect(url, "projector"))
+    await wakeups.start()
+    projector = Projector(USERS, database.keys)
+    async with pool.acquire() as connection:
+        await projector.create(connection, role_names(database.owner_url.rpartition("/")[2])["reader"])
+        await prepare(connection, {USERS.consumer: PARTITIONS}, {})
+    slices = Slices(pool, wakeups, lambda _consumer, _events: None)
+
+    async def held(partition: int) -> None:
+        while not slices.stopping:
+            await slices.hold(projector, partition)
+
+    tasks = [asyncio.create_task(held(partition)) for partition in range(PARTITIONS)]
+    try:
+        yield
+    finally:
+        slices.stop()
+        await asyncio.gather(*tasks)
+        await wakeups.stop()
+        await pool.close()
+
+
+@asynccontextmanager
+async def in_one_task(context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+    """Enter and leave in the same task, as the framework's lifespan has to be; fixtures are left in another."""
+    entered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    leave = asyncio.Event()
+
+    async def live() -> None:
+        try:
+            async with context as made:
+                entered.set_result(made)
+                await leave.wait()
+        except BaseException as error:
+            if entered.done():
+                raise
+            entered.set_exception(error)
+
+    task = asyncio.create_task(live())
+    try:
+        yield await entered
+    finally:
+        leave.set()
+        await task
+
+
+class Site:
+    """An API process, and what tests ask of it."""
+
+    def __init__(self, database: Database, settings: Settings, app: Surrounding, client: httpx.AsyncClient) -> None:
+        self.database = database
+        self.settings = settings
+        self.app = app
+        self.client = client
+        self.sign_up_token: str | None = None
+
+    async def request(self, method: str, path: str, person: Person | None = None, **options: Any) -> httpx.Response:
+        """Ask as a person, or as nobody."""
+        headers = {**(person.headers if person else {}), **options.pop("headers", {})}
+        return await self.client.request(method, path, headers=headers, **options)
+
+    async def get(self, path: str, person: Person | None = None, **options: Any) -> httpx.Response:
+        """GET as a person, or as nobody."""
+        return await self.request("GET", path, person, **options)
+
+    async def post(self, path: str, json: Any, person: Person | None = None, **options: Any) -> httpx.Response:
+        """POST as a person, or as nobody."""
+        return await self.request("POST", path, person, json=json, **options)
+
+    def link(self, user_id: UUID | str, version: int = 1, hours: float = 72) -> str:
+        """The token that is mailed for the event at this version of the user's stream."""
+        key = derived(self.database.secret, "links")
+        return link_token(key, VERIFY_EMAIL, UUID(str(user_id)), version, datetime.now(UTC) + timedelta(hours=hours))
+
+    @staticmethod
+    def new_email() -> str:
+        """An address that nobody has."""
+        return f"person{next(_numbers)}@example.com"
+
+    async def registered(self, email: str | None = None, password: str = PASSWORD) -> str:
+        """The id of someone who has registered."""
+        answer = await self.post("/v1/users", {"email": email or self.new_email(), "password": password})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    async def person(self, *roles: str, email: str | None = None) -> Person:
+        """Someone who has proved their address, was granted these roles, and has signed in."""
+        email = email or self.new_email()
+        user_id = await self.registered(email)
+        proved = await self.post(f"/v1/users/{user_id}/email/verify", {"token": self.link(user_id)})
+        assert proved.status_code == 204, proved.text
+        for role in roles:
+            granted = await self.request("PUT", f"/v1/users/{user_id}/roles/{role}", self.administrator)
+            assert granted.status_code == 204, granted.text
+        return await self.signed_in(email)
+
+    async def signed_in(self, email: str, password: str = PASSWORD) -> Person:
+        """The person with this address, in a new session."""
+        answer = await self.post("/v1/sessions", {"email": email, "password": password})
+        assert answer.status_code == 201, answer.text
+        return Person(UUID(answer.json()["user_id"]), email, answer.json())
+
+    async def seen(self, person: Person) -> Person:
+        """The same person, once the view shows them."""
+        head = str(await self.head())
+        answer = await self.get("/v1/me", person, headers={"Min-Position": head, "Prefer": "wait=10"})
+        assert answer.status_code == 200, answer.text
+        return person
+
+    async def head(self) -> int:
+        """The log's end."""
+        rows = await self.database.query("SELECT coalesce(max(notification_id), 0) AS head FROM stored_events")
+        return int(rows[0]["head"])
+
+    async def events_after(self, position: int) -> list[str]:
+        """What was recorded since."""
+        rows = await self.database.query(
+            "SELECT topic FROM stored_events WHERE notification_id > $1 ORDER BY notification_id", position
+        )
+        return [row["topic"] for row in rows]
+
+    administrator: Person
+
+
+@asynccontextmanager
+async def served(database: Database, **changes: Any) -> AsyncIterator[Site]:
+    """An API process on a database; migrated, but without anyone in it."""
+    settings = settings_for(database, **changes)
+    token = await migrated(settings)
+    app = create_app(settings)
+    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type] # its types of ASGI are looser than the framework's
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(app.lifespan())
+        client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=settings.base_url))
+        site = Site(database, settings, app, client)
+        site.sign_up_token = token
+        yield site
