@@ -6,8 +6,9 @@ from typing import Any, Final
 import asyncpg
 
 from events.append import Append
+from events.errors import Conflict
 
-__all__ = ["APPEND", "arguments", "recorded_position"]
+__all__ = ["APPEND", "answers", "arguments", "recorded_position"]
 
 _COLUMNS: Final = (
     "int[]", "uuid[]", "bigint[]",
@@ -17,9 +18,9 @@ _COLUMNS: Final = (
     "int[]", "uuid[]", "bigint[]", "text[]", "bytea[]", "text[]", "uuid[]", "text[]",
 )  # fmt: skip
 APPEND: Final = (
-    "SELECT command, refusal, position FROM append_events($1, "  # noqa: S608 - made of the types above alone
-    + ", ".join(f"${number}::{kind}" for number, kind in enumerate(_COLUMNS, start=2))
-    + ") ORDER BY command"
+    "SELECT head, refused, reasons FROM append_events("  # noqa: S608 - made of the types above alone
+    + ", ".join(f"${number}::{kind}" for number, kind in enumerate(_COLUMNS, start=1))
+    + ")"
 )
 
 
@@ -36,7 +37,6 @@ def arguments(batch: Sequence[Append]) -> list[Any]:
             for e in append.events
         ]
     return [
-        len(batch),
         *_columns(streams, 3),
         *_columns(keys, 5),
         *_columns(claims, 6),
@@ -47,6 +47,20 @@ def arguments(batch: Sequence[Append]) -> list[Any]:
 
 def _columns(rows: list[tuple[Any, ...]], width: int) -> list[Any]:
     return list(zip(*rows, strict=True)) if rows else [[]] * width
+
+
+def answers(batch: Sequence[Append], head: int, refused: Sequence[int], reasons: Sequence[str]) -> list[int | Conflict]:
+    """The position of each command's last event, `head` for one without events, or why it was refused."""
+    conflicts = {number: Conflict(reason) for number, reason in zip(refused, reasons, strict=True)}
+    found: list[int | Conflict] = []
+    position = head
+    for number, append in enumerate(batch, start=1):
+        if (conflict := conflicts.get(number)) is not None:
+            found.append(conflict)
+            continue
+        position += len(append.events)
+        found.append(position if append.events else head)
+    return found
 
 
 async def recorded_position(connection: asyncpg.Connection, append: Append) -> int | None:

@@ -15,16 +15,17 @@ import asyncpg
 from msgspec import Struct
 
 from events.append import Append
-from events.appending import APPEND, arguments, recorded_position
-from events.errors import Conflict, QueueFull, StoreUnavailable
+from events.appending import APPEND, answers, arguments, recorded_position
+from events.connections import is_lost
+from events.errors import QueueFull, StoreUnavailable
 
 __all__ = ["Committer"]
 
 MOST_IN_BATCH: Final = 512
 RECONNECT_SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 
-# Shutdowns, lost or refused connections, too few resources, a standby: the store's trouble, not the command's.
-UNAVAILABLE: Final = ("08", "25006", "53", "57", "58")
+# Too few resources, a standby, an operator's intervention, a failing disk: the store's trouble, not the command's.
+UNAVAILABLE: Final = ("25006", "53", "57", "58")
 
 
 class _Waiting(Struct, eq=False):
@@ -40,9 +41,7 @@ class _Backend(Struct, frozen=True):
 
 
 def _says_unavailable(error: BaseException) -> bool:
-    if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "").startswith(UNAVAILABLE)
-    return isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
+    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith(UNAVAILABLE)
 
 
 class Committer:
@@ -123,17 +122,18 @@ class Committer:
             if connection is None or connection.is_closed():
                 await self._replace_connection(batch)
                 return
-            rows = await connection.fetch(APPEND, *arguments([waiting.append for waiting in batch]))
+            appends = [waiting.append for waiting in batch]
+            row = await connection.fetchrow(APPEND, *arguments(appends))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is some command's answer
             await self._settle_failure(batch, error)
             return
         self.observe(len(batch), asyncio.get_running_loop().time() - started)
-        for waiting, row in zip(batch, rows, strict=True):
-            _answer(waiting, row["position"] if row["refusal"] is None else Conflict(row["refusal"]))
+        for waiting, answer in zip(batch, answers(appends, *row), strict=True):
+            _answer(waiting, answer)
 
     async def _settle_failure(self, batch: list[_Waiting], error: Exception) -> None:
         connection = self._connection
-        if connection is None or connection.is_closed() or _lost(error):
+        if connection is None or connection.is_closed() or is_lost(error):
             await self._replace_connection(batch)
         elif len(batch) > 1:
             middle = len(batch) // 2
@@ -162,7 +162,7 @@ class Committer:
                     await _fence(self._connection, lost)
                 missing = await self._answer_found(self._connection, batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is the batch's answer
-                if not (_says_unavailable(error) or _lost(error)):
+                if not (_says_unavailable(error) or is_lost(error)):
                     _answer_all(batch, error)
                     return
                 if self._closing and attempt >= len(RECONNECT_SECONDS):
@@ -188,12 +188,6 @@ class Committer:
         connection = await self._connect()
         row = await connection.fetchrow("SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
         self._connection, self._backend = connection, _Backend(row["pid"], row["backend_start"])
-
-
-def _lost(error: Exception) -> bool:
-    return isinstance(error, OSError | asyncpg.PostgresConnectionError | asyncpg.InterfaceError) or (
-        isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith("57P")
-    )
 
 
 async def _fence(connection: asyncpg.Connection, lost: _Backend) -> None:

@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-__all__ = ["Reading", "connect", "open_pool"]
+__all__ = ["Reading", "connect", "is_lost", "open_pool"]
 
 Reading: TypeAlias = asyncpg.Connection | asyncpg.Pool
 """What can be asked: a connection that is held, or a pool that lends one for each question."""
@@ -32,3 +32,14 @@ async def open_pool(url: str, application_name: str, size: int) -> asyncpg.Pool:
         server_settings={"application_name": application_name, "TimeZone": "UTC"},
         timeout=10,
     )
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error means that the connection is gone, or never came about, whatever became of what was asked.
+
+    Besides the network's and the server's own words (classes 08 and 57P of SQLSTATE) that is asyncpg's complaint about
+    its state, which is what a question gets that meets the end of its connection.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(("08", "57P"))
+    return isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)

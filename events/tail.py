@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from events.connections import is_lost
 from events.rows import log_rows
 
 __all__ = ["CHANNEL", "Wakeups", "tail"]
@@ -69,7 +70,7 @@ class Wakeups:
         while True:
             try:
                 connection = await self._connect()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # whatever it is, it may pass
                 await asyncio.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)])
                 failures += 1
                 continue
@@ -100,7 +101,9 @@ async def tail(
             woken.clear()
             try:
                 rows = await log_rows(pool, after=after, limit=page, topics=topics)
-            except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError):
+            except Exception as error:
+                if not is_lost(error):
+                    raise
                 await asyncio.sleep(RECONNECT_SECONDS[1])
                 continue
             if rows:

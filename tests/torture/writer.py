@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from events.append import Append, NewEvent
 from events.codec import write_metadata
 from events.committer import Committer
-from events.connections import connect
+from events.connections import connect, is_lost
 from events.event import ANONYMOUS, Metadata
 
 CLIENTS = 64
@@ -26,10 +26,20 @@ def command() -> Append:
     return Append(command_id, events, {stream: 0})
 
 
+async def _start(committer: Committer) -> None:
+    """Start, also when its backend is killed before it is used: whoever runs a process would start it again."""
+    while True:
+        try:
+            return await committer.start()
+        except Exception as error:
+            if not is_lost(error):
+                raise
+
+
 async def write(url: str, events: int) -> None:
     """Append until so many events were acknowledged, printing `command position count` for each command."""
     committer = Committer(lambda: connect(url, "torture committer"))
-    await committer.start()
+    await _start(committer)
     left = events
 
     async def client() -> None:

@@ -1,11 +1,11 @@
 -- Everything that is written to the log is written here: one call appends a batch of independent commands.
 --
--- Commands are numbered from 1. A command whose expectations do not hold is refused alone, with the reason, and leaves
+-- Commands are numbered from 1, and the events of those that are recorded get the positions after `head`, in order.
+-- A command whose expectations do not hold is refused alone, with the reason, and leaves
 -- nothing; the others are recorded. Commands of one batch touch different streams, claims, keys and secrets: the
 -- committer sees to it. Expectations are looked up one by one through correlated subqueries, because a plan that was
 -- chosen for a small array (a hash join over the whole table) is ruinous for the next large one.
 CREATE FUNCTION append_events(
-    commands integer,
     stream_command integer[], stream_id uuid[], stream_version bigint[],
     key_command integer[], key_subject uuid[], key_id uuid[], key_master text[], key_wrapped bytea[],
     claim_command integer[], claim_scope text[], claim_key bytea[],
@@ -14,17 +14,14 @@ CREATE FUNCTION append_events(
     secret_revision bigint[], secret_sealed bytea[],
     event_command integer[], event_stream uuid[], event_version bigint[], event_topic text[], event_state bytea[],
     event_stream_type text[], event_subject uuid[], event_metadata text[]
-) RETURNS TABLE (command integer, refusal text, "position" bigint)
+) RETURNS TABLE (head bigint, refused integer[], reasons text[])
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    head bigint;
     head_time timestamptz;
     now_ timestamptz;
-    refused integer[] := '{}';
-    reasons text[] := '{}';
 BEGIN
     -- A transaction-level advisory lock, never a lock on the table, which would fight with vacuum.
     PERFORM pg_advisory_xact_lock(x'6d7573746572'::bigint);
@@ -63,57 +60,66 @@ BEGIN
         ) x GROUP BY x.command
     ) r;
 
-    INSERT INTO data_keys (subject_id, key_id, master_id, wrapped)
-        SELECT k.subject, k.id, k.master, k.wrapped
-        FROM unnest(key_command, key_subject, key_id, key_master, key_wrapped) AS k (command, subject, id, master, wrapped)
-        WHERE k.wrapped IS NOT NULL AND k.command <> ALL (refused);
+    IF cardinality(key_command) > 0 THEN
+        INSERT INTO data_keys (subject_id, key_id, master_id, wrapped)
+            SELECT k.subject, k.id, k.master, k.wrapped
+            FROM unnest(key_command, key_subject, key_id, key_master, key_wrapped)
+                AS k (command, subject, id, master, wrapped)
+            WHERE k.wrapped IS NOT NULL AND k.command <> ALL (refused);
+    END IF;
 
-    DELETE FROM claims d USING unnest(claim_command, claim_scope, claim_key, claim_owner)
-            AS c (command, scope, key, owner)
-        WHERE c.owner IS NULL AND d.scope = c.scope AND d.key = c.key AND c.command <> ALL (refused);
-    INSERT INTO claims AS d (scope, key, owner_id, proven, claimed_at)
-        SELECT c.scope, c.key, c.owner, c.proven, now_
-        FROM unnest(claim_command, claim_scope, claim_key, claim_owner, claim_proven)
-            AS c (command, scope, key, owner, proven)
-        WHERE c.owner IS NOT NULL AND c.command <> ALL (refused)
-        ON CONFLICT (scope, key) DO UPDATE SET
-            owner_id = excluded.owner_id, proven = excluded.proven,
-            claimed_at = CASE WHEN d.owner_id = excluded.owner_id THEN d.claimed_at ELSE excluded.claimed_at END;
+    IF cardinality(claim_command) > 0 THEN
+        INSERT INTO claims (scope, key, owner_id, proven, claimed_at)
+            SELECT c.scope, c.key, c.owner, c.proven, now_
+            FROM unnest(claim_command, claim_scope, claim_key, claim_expected, claim_owner, claim_proven)
+                AS c (command, scope, key, expected, owner, proven)
+            WHERE c.expected IS NULL AND c.owner IS NOT NULL AND c.command <> ALL (refused);
+        IF EXISTS (SELECT FROM unnest(claim_expected) AS c (expected) WHERE c.expected IS NOT NULL) THEN
+            UPDATE claims d SET owner_id = c.owner, proven = c.proven,
+                    claimed_at = CASE WHEN d.owner_id = c.owner THEN d.claimed_at ELSE now_ END
+                FROM unnest(claim_command, claim_scope, claim_key, claim_expected, claim_owner, claim_proven)
+                    AS c (command, scope, key, expected, owner, proven)
+                WHERE c.expected IS NOT NULL AND c.owner IS NOT NULL AND d.scope = c.scope AND d.key = c.key
+                    AND c.command <> ALL (refused);
+            DELETE FROM claims d
+                USING unnest(claim_command, claim_scope, claim_key, claim_owner) AS c (command, scope, key, owner)
+                WHERE c.owner IS NULL AND d.scope = c.scope AND d.key = c.key AND c.command <> ALL (refused);
+        END IF;
+    END IF;
 
-    DELETE FROM secrets d USING unnest(secret_command, secret_owner, secret_kind, secret_sealed)
-            AS s (command, owner, kind, sealed)
-        WHERE s.sealed IS NULL AND d.owner_id = s.owner AND d.kind = s.kind AND s.command <> ALL (refused);
-    INSERT INTO secrets AS d (owner_id, kind, subject_id, revision, sealed)
-        SELECT s.owner, s.kind, s.subject, s.revision + 1, s.sealed
-        FROM unnest(secret_command, secret_owner, secret_kind, secret_subject, secret_revision, secret_sealed)
-            AS s (command, owner, kind, subject, revision, sealed)
-        WHERE s.sealed IS NOT NULL AND s.command <> ALL (refused)
-        ON CONFLICT (owner_id, kind) DO UPDATE SET revision = excluded.revision, sealed = excluded.sealed;
+    IF cardinality(secret_command) > 0 THEN
+        INSERT INTO secrets (owner_id, kind, subject_id, revision, sealed)
+            SELECT s.owner, s.kind, s.subject, 1, s.sealed
+            FROM unnest(secret_command, secret_owner, secret_kind, secret_subject, secret_revision, secret_sealed)
+                AS s (command, owner, kind, subject, revision, sealed)
+            WHERE s.revision = 0 AND s.sealed IS NOT NULL AND s.command <> ALL (refused);
+        IF EXISTS (SELECT FROM unnest(secret_revision) AS s (revision) WHERE s.revision > 0) THEN
+            UPDATE secrets d SET revision = s.revision + 1, sealed = s.sealed
+                FROM unnest(secret_command, secret_owner, secret_kind, secret_revision, secret_sealed)
+                    AS s (command, owner, kind, revision, sealed)
+                WHERE s.revision > 0 AND s.sealed IS NOT NULL AND d.owner_id = s.owner AND d.kind = s.kind
+                    AND s.command <> ALL (refused);
+            DELETE FROM secrets d
+                USING unnest(secret_command, secret_owner, secret_kind, secret_sealed)
+                    AS s (command, owner, kind, sealed)
+                WHERE s.sealed IS NULL AND d.owner_id = s.owner AND d.kind = s.kind AND s.command <> ALL (refused);
+        END IF;
+    END IF;
 
-    RETURN QUERY
-    WITH appended AS (
+    IF cardinality(event_command) > 0 THEN
         INSERT INTO stored_events (originator_id, originator_version, topic, state, notification_id,
                                    stream_type, subject_id, recorded_at, metadata)
-            SELECT e.stream, e.version, e.topic, e.state, head + row_number() OVER (ORDER BY e.number),
+            SELECT e.stream, e.version, e.topic, e.state,
+                   head + CASE WHEN refused = '{}' THEN e.number ELSE row_number() OVER (ORDER BY e.number) END,
                    e.stream_type, e.subject, now_, e.metadata::json
             FROM unnest(event_command, event_stream, event_version, event_topic, event_state, event_stream_type,
                         event_subject, event_metadata) WITH ORDINALITY
                 AS e (command, stream, version, topic, state, stream_type, subject, metadata, number)
-            WHERE e.command <> ALL (refused)
-            ORDER BY e.number
-    ), numbered AS (
-        SELECT e.command, head + row_number() OVER (ORDER BY e.number) AS place
-            FROM unnest(event_command) WITH ORDINALITY AS e (command, number)
-            WHERE e.command <> ALL (refused)
-    )
-    SELECT c.command, reasons[array_position(refused, c.command)],
-           coalesce((SELECT max(n.place) FROM numbered n WHERE n.command = c.command), head)
-        FROM generate_series(1, commands) AS c (command);
-
-    -- The channel on which the library's own subscribers listen; once a transaction, whatever the batch.
-    IF EXISTS (SELECT FROM unnest(event_command) AS e (command) WHERE e.command <> ALL (refused)) THEN
+            WHERE e.command <> ALL (refused);
+        -- The channel on which the library's own subscribers listen; once a transaction, whatever the batch.
         PERFORM pg_notify('stored_events', '');
     END IF;
+    RETURN NEXT;
 END $$;
 REVOKE ALL ON FUNCTION append_events FROM PUBLIC;
 

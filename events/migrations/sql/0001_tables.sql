@@ -34,7 +34,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON stored_events
 -- Beside the log: what is a secret, a counter or a lock is not history.
 CREATE TABLE data_keys (
     subject_id uuid PRIMARY KEY,
-    key_id uuid NOT NULL UNIQUE,
+    key_id uuid NOT NULL,
     master_id text NOT NULL,
     wrapped bytea,
     forgotten_at timestamptz,
@@ -58,7 +58,6 @@ CREATE TABLE claims (
     claimed_at timestamptz NOT NULL,
     PRIMARY KEY (scope, key)
 );
-CREATE INDEX claims_owner_idx ON claims (owner_id);
 
 CREATE TABLE secrets (
     owner_id uuid NOT NULL,
