@@ -1,0 +1,1 @@
+"""Read models and reactions: what follows the log, each at its own pace."""

@@ -1,0 +1,1 @@
+"""Questions: functions named for what is asked, each with the position that its answer reflects."""

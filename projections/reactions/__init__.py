@@ -1,0 +1,1 @@
+"""Effects: what Muster does about events in the world outside. Never replayed."""

@@ -1,0 +1,130 @@
+"""Where each partition of each consumer of the log stands, and who holds it.
+
+A partition is held by a session lock on one connection, so that it is free again the moment that its holder is gone.
+Whatever is written on behalf of a partition is written in the transaction that moves its checkpoint from the position
+that was read, so that even a holder that lost its lock unawares could apply nothing twice.
+"""
+
+import zlib
+from collections.abc import Mapping
+from typing import Final
+
+import asyncpg
+from msgspec import Struct
+from msgspec.structs import replace
+
+__all__ = ["PROJECTED", "Checkpoint", "Overtaken", "lock_key", "move", "prepare", "release", "take"]
+
+PROJECTED: Final = "projected"
+_PREPARE_LOCK: Final = 0x70726570
+
+
+class Overtaken(Exception):
+    """Someone else has moved this checkpoint, or the number of partitions has changed: nothing was written."""
+
+
+class Checkpoint(Struct, frozen=True):
+    """Everything up to `position` that concerns this partition has been taken in."""
+
+    consumer: str
+    partition: int
+    partitions: int
+    position: int
+
+
+def lock_key(consumer: str) -> int:
+    """The first half of the advisory lock of a consumer's partitions; the partition is the other."""
+    return zlib.crc32(consumer.encode()) >> 1
+
+
+async def prepare(connection: asyncpg.Connection, models: Mapping[str, int], reactions: Mapping[str, int]) -> None:
+    """Make the checkpoints of consumers, given with their numbers of partitions. Safe to repeat, and to do twice at once.
+
+    Read models begin at the log's beginning. Where the number of partitions is another than before, all begin at the
+    least position of any, and rows pass over what they have. Reactions begin at the log's end, since what happened
+    before they existed is not theirs to answer; but at its beginning where nothing was ever projected, because then
+    this is a new installation whose first events came before its first worker.
+    """
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _PREPARE_LOCK)
+        new = not await connection.fetchval("SELECT EXISTS (SELECT FROM checkpoints)")
+        head = await connection.fetchval("SELECT coalesce(max(notification_id), 0) FROM stored_events")
+        for consumer, partitions in models.items():
+            await _divide(connection, consumer, partitions, 0)
+        for consumer, partitions in reactions.items():
+            await _divide(connection, consumer, partitions, 0 if new else head)
+
+
+async def _divide(connection: asyncpg.Connection, consumer: str, partitions: int, start: int) -> None:
+    rows = await connection.fetch(
+        "SELECT partitions, position FROM checkpoints WHERE consumer = $1 ORDER BY partition FOR UPDATE", consumer
+    )
+    if [row["partitions"] for row in rows] == [partitions] * partitions:
+        return
+    await connection.execute("DELETE FROM checkpoints WHERE consumer = $1", consumer)
+    await connection.execute(
+        "INSERT INTO checkpoints (consumer, partition, partitions, position) "
+        "SELECT $1, number, $2, $3 FROM generate_series(0, $2 - 1) AS number",
+        consumer,
+        partitions,
+        min((row["position"] for row in rows), default=start),
+    )
+    await connection.execute(
+        "UPDATE parked_events SET partition = get_byte(uuid_send(key), 15) % $2 WHERE consumer = $1",
+        consumer,
+        partitions,
+    )
+    await connection.execute("SELECT pg_notify($1, $2)", PROJECTED, consumer)
+
+
+async def take(connection: asyncpg.Connection, consumer: str, partition: int) -> Checkpoint | None:
+    """Hold a partition on this connection until `release`; None when someone else does, or there is none."""
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", lock_key(consumer), partition):
+        return None
+    row = await connection.fetchrow(
+        "SELECT partitions, position FROM checkpoints WHERE consumer = $1 AND partition = $2", consumer, partition
+    )
+    if row is None:
+        await release(connection, consumer, partition)
+        return None
+    return Checkpoint(consumer, partition, row["partitions"], row["position"])
+
+
+async def release(connection: asyncpg.Connection, consumer: str, partition: int) -> None:
+    """Let go of a partition that `take` gave."""
+    await connection.execute("SELECT pg_advisory_unlock($1, $2)", lock_key(consumer), partition)
+
+
+_MOVE: Final = """
+    WITH moved AS (
+        UPDATE checkpoints SET position = $5, moved_at = clock_timestamp()
+        WHERE consumer = $1 AND partition = $2 AND partitions = $3 AND position = $4
+        RETURNING position
+    )
+    SELECT CASE WHEN $6 THEN set_config('synchronous_commit', 'off', true) END,
+           CASE WHEN $7 THEN pg_notify('projected', $1 || ':' || $2 || ':' || $5) END
+    FROM moved
+"""
+
+
+async def move(
+    connection: asyncpg.Connection, checkpoint: Checkpoint, position: int, *, lasting: bool = False, tell: bool = True
+) -> Checkpoint:
+    """Move a checkpoint, in the transaction that writes what it stands for; `tell` announces it once that commits.
+
+    Unless `lasting`, the transaction does not wait for the disk: should the server fail, the checkpoint and what was written
+    with it are lost together and made again from the log. Raises `Overtaken` when it is not where it was read.
+    """
+    moved = await connection.fetchrow(
+        _MOVE,
+        checkpoint.consumer,
+        checkpoint.partition,
+        checkpoint.partitions,
+        checkpoint.position,
+        position,
+        not lasting,
+        tell,
+    )
+    if moved is None:
+        raise Overtaken(checkpoint.consumer)
+    return replace(checkpoint, position=position)

@@ -1,0 +1,68 @@
+"""The next events of a partition: those that concern it, and how far the log has been looked through for them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+from msgspec import Struct
+
+from events.store import COLUMNS
+from projections.checkpoints import Checkpoint
+
+__all__ = ["MOST_EVENTS", "Next", "next_events"]
+
+MOST_EVENTS: Final = 5_000
+"""Rows that one statement writes best; a batch is what has gathered since the last one, up to this."""
+
+SPAN: Final = 50_000
+"""How much of the log is looked through at once, so that a long stretch without concern is crossed in several steps."""
+
+_QUESTION: Final = f"""
+    SELECT log.head, next.* FROM (SELECT coalesce(max(notification_id), 0) AS head FROM stored_events) AS log
+    LEFT JOIN LATERAL (
+        SELECT {COLUMNS} FROM stored_events
+        WHERE notification_id > $1 AND notification_id <= $1 + {SPAN}
+            AND (topic = ANY($2) OR $3 AND topic <> ALL($4))
+            AND get_byte(uuid_send(subject_id), 15) % $5 = $6
+        ORDER BY notification_id LIMIT $7
+    ) AS next ON true
+    ORDER BY next.notification_id
+"""  # noqa: S608 - made of constants
+
+
+class Next(Struct, frozen=True):
+    """Rows of the log; `position` is how far it was looked through, `behind` whether there is more."""
+
+    rows: list[asyncpg.Record]
+    position: int
+    behind: bool
+
+
+async def next_events(
+    connection: asyncpg.Connection,
+    checkpoint: Checkpoint,
+    topics: Sequence[str],
+    known: Sequence[str] | None = None,
+    limit: int = MOST_EVENTS,
+) -> Next:
+    """What follows a checkpoint, in one question and so of one moment.
+
+    Events about the partition's subjects whose topic is among `topics`; where the topics that this version knows are
+    given, also those that it does not.
+    """
+    rows = await connection.fetch(
+        _QUESTION,
+        checkpoint.position,
+        topics,
+        known is not None,
+        known or [],
+        checkpoint.partitions,
+        checkpoint.partition,
+        limit,
+    )
+    head = rows[0]["head"]
+    if rows[0]["notification_id"] is None:
+        rows = []
+    position = rows[-1]["notification_id"] if len(rows) == limit else min(head, checkpoint.position + SPAN)
+    position = max(position, checkpoint.position)
+    return Next(rows, position, position < head)

@@ -1,0 +1,57 @@
+"""Events that a read model could not take: laid aside with their cause, visible, while other keys go on."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from events.store import COLUMNS
+from projections.checkpoints import Checkpoint
+from projections.folding import Parked
+
+__all__ = ["blocked_keys", "park", "parked_rows", "unpark"]
+
+_ROWS: Final = f"""
+    SELECT {COLUMNS} FROM stored_events WHERE notification_id = ANY(ARRAY(
+        SELECT position FROM parked_events WHERE consumer = $1 AND partition = $2 ORDER BY position LIMIT $3
+    )) ORDER BY notification_id
+"""  # noqa: S608 - made of constants
+
+
+async def blocked_keys(connection: asyncpg.Connection, checkpoint: Checkpoint) -> set[UUID]:
+    """The keys of a partition that have parked events, and whose further events must therefore wait."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT key FROM parked_events WHERE consumer = $1 AND partition = $2",
+        checkpoint.consumer,
+        checkpoint.partition,
+    )
+    return {row["key"] for row in rows}
+
+
+async def park(connection: asyncpg.Connection, checkpoint: Checkpoint, parked: Sequence[Parked]) -> None:
+    """Lay events aside; the cause of one that lies there already is brought up to date."""
+    if parked:
+        await connection.execute(
+            "INSERT INTO parked_events AS old (consumer, partition, position, key, cause) "
+            "SELECT $1, $2, * FROM unnest($3::bigint[], $4::uuid[], $5::text[]) "
+            "ON CONFLICT (consumer, position) DO UPDATE SET cause = excluded.cause WHERE old.cause <> excluded.cause",
+            checkpoint.consumer,
+            checkpoint.partition,
+            [event.position for event in parked],
+            [event.key for event in parked],
+            [event.cause for event in parked],
+        )
+
+
+async def parked_rows(connection: asyncpg.Connection, checkpoint: Checkpoint, limit: int) -> list[Any]:
+    """The first parked events of a partition, as they stand in the log."""
+    rows: list[Any] = await connection.fetch(_ROWS, checkpoint.consumer, checkpoint.partition, limit)
+    return rows
+
+
+async def unpark(connection: asyncpg.Connection, checkpoint: Checkpoint, positions: Sequence[int]) -> None:
+    """Events that were taken after all lie aside no longer."""
+    await connection.execute(
+        "DELETE FROM parked_events WHERE consumer = $1 AND position = ANY($2)", checkpoint.consumer, positions
+    )

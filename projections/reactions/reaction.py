@@ -1,0 +1,53 @@
+"""A reaction: which events call for an effect. What it owes is written down with its checkpoint, and done later."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+from msgspec.structs import replace
+
+from events.event import Event
+from projections.checkpoints import Checkpoint, move
+from projections.consumer import Step
+from projections.following import next_events
+from projections.reactions.deliveries import Owed, owe
+
+__all__ = ["Reaction"]
+
+
+class Reaction:
+    """Owes one delivery for each event of the classes in `slots`; a slot names what kind of delivery answers the event.
+
+    It begins where the log ends when it is first set up, takes no part in rebuilds, and asks nothing of anyone: whether a
+    delivery still makes sense is decided when it is sent.
+    """
+
+    def __init__(self, name: str, slots: Mapping[type[Event], str]) -> None:
+        self.name = name
+        self._slots = {event.__name__: slot for event, slot in slots.items()}
+
+    async def begin(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> None:
+        """A reaction has nothing to remember."""
+
+    async def step(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> Step:
+        """Write down what the next events call for, and move the checkpoint: both are on disk when this returns.
+
+        Nobody waits for a reaction, so its positions are not announced.
+        """
+        found = await next_events(connection, checkpoint, list(self._slots))
+        if found.position == checkpoint.position:
+            return Step(checkpoint, found.behind, 0)
+        async with connection.transaction():
+            await move(connection, checkpoint, found.position, lasting=bool(found.rows), tell=False)
+            await owe(connection, [self._owed(row) for row in found.rows])
+        return Step(replace(checkpoint, position=found.position), found.behind, len(found.rows))
+
+    def _owed(self, row: Any) -> Owed:
+        return Owed(
+            position=row["notification_id"],
+            reaction=self.name,
+            slot=self._slots[row["topic"]],
+            stream_id=row["originator_id"],
+            version=row["originator_version"],
+            subject_id=row["subject_id"],
+        )

@@ -1,0 +1,121 @@
+"""Rows of a read model's table, read and written many at a time."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Final, Generic, TypeVar
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from sqlalchemy import ARRAY, JSON, Text, any_, cast, column, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from events.connections import Reading
+from projections.database import Statement, ddl, given
+from projections.read_model import ReadModel, Row
+
+__all__ = ["Rows"]
+
+R = TypeVar("R", bound=Row)
+_CREATE_LOCK: Final = 0x76696577
+_json: Final = msgspec.json.Encoder()
+
+
+def _to_json(value: Any) -> str:
+    return _json.encode(value).decode()
+
+
+def _to_array(values: Iterable[str]) -> str:
+    """The text of an array, because `unnest` would take an array of arrays apart to the last item."""
+    quoted = ('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
+    return "{" + ",".join(quoted) + "}"
+
+
+def _crossing(kind: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]] | None:
+    """How values of a column go and come as text; None for those that asyncpg takes as they are."""
+    if isinstance(kind, JSON):
+        return _to_json, msgspec.json.decode
+    if isinstance(kind, ARRAY):
+        return _to_array, tuple
+    return None
+
+
+class Rows(Generic[R]):
+    """The statements of one physical table, compiled once, and rows as they go there and back."""
+
+    def __init__(self, model: ReadModel[R]) -> None:
+        self._row = model.row
+        self._table = model.table
+        columns = list(model.table.columns)
+        self._names = [column.name for column in columns]
+        self._crossings = [_crossing(column.type) for column in columns]
+        self._key = model.key
+        key = model.table.columns[model.key]
+        keys = any_(given("keys", ARRAY(key.type)))
+        self._load = Statement(select(model.table).where(key == keys))
+        self._remove = Statement(delete(model.table).where(key == keys))
+        self._write = Statement(self._upsert(key.name))
+
+    def _upsert(self, key: str) -> Any:
+        columns = list(self._table.columns)
+        wire = [Text() if crossing else column.type for column, crossing in zip(columns, self._crossings, strict=True)]
+        rows = func.unnest(*(given(name, ARRAY(kind)) for name, kind in zip(self._names, wire, strict=True)))
+        named = rows.table_valued(*map(column, self._names, wire)).render_derived(name="given")
+        values = [
+            cast(named.columns[target.name], target.type) if crossing else named.columns[target.name]
+            for target, crossing in zip(columns, self._crossings, strict=True)
+        ]
+        upsert = insert(self._table).from_select(self._names, select(*values))
+        changes = {name: upsert.excluded[name] for name in self._names if name != key}
+        return upsert.on_conflict_do_update(index_elements=[key], set_=changes)
+
+    def key_of(self, row: R) -> UUID:
+        """The key of a row."""
+        key: UUID = getattr(row, self._key)
+        return key
+
+    async def load(self, connection: Reading, keys: Collection[UUID]) -> dict[UUID, R]:
+        """The rows of these keys, in one question; those that are not there are left out."""
+        records = await self._load.fetch(connection, keys=list(keys))
+        return {record[self._key]: self._read(record) for record in records}
+
+    def _read(self, record: asyncpg.Record) -> R:
+        values = {
+            name: value if crossing is None or value is None else crossing[1](value)
+            for name, value, crossing in zip(self._names, record, self._crossings, strict=True)
+        }
+        return self._row(**values)
+
+    async def write(self, connection: Reading, rows: Sequence[R]) -> None:
+        """Put rows in the place of those with their keys, in one statement."""
+        if rows:
+            await self._write.execute(connection, **dict(self._columns_of(rows)))
+
+    def _columns_of(self, rows: Sequence[R]) -> Iterable[tuple[str, list[Any]]]:
+        for name, crossing in zip(self._names, self._crossings, strict=True):
+            values = [getattr(row, name) for row in rows]
+            if crossing is not None:
+                values = [None if value is None else crossing[0](value) for value in values]
+            yield name, values
+
+    async def remove(self, connection: Reading, keys: Collection[UUID]) -> None:
+        """Remove the rows of these keys."""
+        if keys:
+            await self._remove.execute(connection, keys=list(keys))
+
+    async def create(self, connection: asyncpg.Connection, reader: str) -> None:
+        """Make the table unless it is there, for the reader's role (a quoted name) to read, and whoever owns the database.
+
+        Safe to repeat.
+        """
+        async with connection.transaction():
+            await connection.execute(
+                "SELECT pg_advisory_xact_lock($1)", _CREATE_LOCK
+            )  # two at once trip over each other
+            await connection.execute(ddl(CreateTable(self._table, if_not_exists=True)))
+            for index in self._table.indexes:
+                await connection.execute(ddl(CreateIndex(index, if_not_exists=True)))
+            owner = await connection.fetchval(
+                "SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'views'"
+            )
+            await connection.execute(f"GRANT SELECT ON {self._table.fullname} TO {reader}, {owner}")

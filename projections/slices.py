@@ -1,0 +1,94 @@
+"""Holds partitions for a slice of time each, so that workers come and go and the load moves between them."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import asyncpg
+import structlog
+
+from events.tail import Wakeups
+from projections.causes import told
+from projections.checkpoints import Checkpoint, Overtaken, release, take
+from projections.consumer import Consumer
+
+__all__ = ["SLICE_SECONDS", "Slices"]
+
+SLICE_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 0.5
+
+_log = structlog.get_logger()
+
+
+class Slices:
+    """Takes partitions, steps them through the log and waits for what comes next; one a process.
+
+    Each partition is held on a connection of its own out of the pool. `stop` ends all slices after their present step.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, wakeups: Wakeups, stepped: Callable[[Consumer, int], None]) -> None:
+        """`stepped` is told how many events concerned a consumer after each step that found any."""
+        self._pool = pool
+        self._wakeups = wakeups
+        self._stepped = stepped
+        self._held: set[asyncio.Event] = set()
+        self.stopping = False
+
+    def stop(self) -> None:
+        """Let every slice end soon."""
+        self.stopping = True
+        for woken in self._held:
+            woken.set()
+
+    async def hold(self, consumer: Consumer, partition: int, seconds: float = SLICE_SECONDS) -> bool:
+        """Keep a partition at the log's end for a slice; False, at once, when someone else holds it.
+
+        Errors are logged and end the slice after a pause: what was not committed will be done again.
+        """
+        try:
+            return await self._hold(consumer, partition, seconds)
+        except Overtaken:
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next slice begins from what was committed
+            _log.warning("slice failed", consumer=consumer.name, partition=partition, error=told(error))
+            await asyncio.sleep(0 if self.stopping else PAUSE_SECONDS)
+            return True
+
+    async def _hold(self, consumer: Consumer, partition: int, seconds: float) -> bool:
+        connection = await self._pool.acquire(timeout=seconds)
+        try:
+            checkpoint = await take(connection, consumer.name, partition)
+            if checkpoint is None:
+                return False
+            await self._follow(connection, consumer, checkpoint, asyncio.get_running_loop().time() + seconds)
+            await release(connection, consumer.name, partition)
+        except BaseException:
+            connection.terminate()  # with it goes the lock
+            raise
+        finally:
+            await self._pool.release(connection)
+        return True
+
+    async def _follow(
+        self, connection: asyncpg.Connection, consumer: Consumer, checkpoint: Checkpoint, until: float
+    ) -> None:
+        await consumer.begin(connection, checkpoint)
+        with self._wakeups.woken() as woken:
+            self._held.add(woken)
+            try:
+                while not self.stopping:
+                    woken.clear()
+                    step = await consumer.step(connection, checkpoint)
+                    checkpoint = step.checkpoint
+                    if step.events:
+                        self._stepped(consumer, step.events)
+                    if not step.behind and not self.stopping:
+                        async with asyncio.timeout_at(until):
+                            await woken.wait()
+                    if asyncio.get_running_loop().time() >= until:
+                        return
+            except TimeoutError:
+                if asyncio.get_running_loop().time() < until:
+                    raise
+            finally:
+                self._held.discard(woken)

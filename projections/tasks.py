@@ -1,0 +1,145 @@
+"""The tasks of a worker process: partitions held, mails sent, and what was lost found again.
+
+A task holds one partition for a slice of time and kicks its successor, so that any number of workers share the work. What
+is lost on the way (a queue flushed, a worker killed) each worker's heartbeat finds in the database and kicks again; while
+the queue is away, a worker keeps what it holds.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final
+
+import asyncpg
+import structlog
+
+from events.tail import Wakeups
+from projections.causes import told
+from projections.consumer import Consumer
+from projections.heartbeat import end_stuck_holders, unheld
+from projections.queue import Queue
+from projections.reactions.deliveries import any_due
+from projections.reactions.reaction import Reaction
+from projections.reactions.sending import Sending
+from projections.slices import Slices
+
+__all__ = ["Tasks"]
+
+HOLD: Final = "hold"
+SEND: Final = "send"
+
+BEAT_SECONDS: Final = 0.5
+GAP_SECONDS: Final = 0.1
+"""Between two slices nobody holds a partition for some milliseconds; what nobody holds twice in this time is lost."""
+
+DRAIN_SECONDS: Final = 1.2
+
+_log = structlog.get_logger()
+
+
+class Tasks:
+    """What one process does, and what makes sure that it is done."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, wakeups: Wakeups, queue: Queue, sending: Sending, consumers: Mapping[str, Consumer]
+    ) -> None:
+        self._pool = pool
+        self._queue = queue
+        self._sending = sending
+        self._consumers = consumers
+        self._slices = Slices(pool, wakeups, self._stepped)
+        self._doing: set[asyncio.Task[Any]] = set()
+
+        # taskiq takes functions and no methods, and logs a task that is cancelled at the end as an error.
+        async def hold(consumer: str, partition: int) -> None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.hold(consumer, partition)
+
+        async def send() -> None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.send()
+
+        queue.register(HOLD, hold)
+        queue.register(SEND, send)
+
+    async def hold(self, consumer: str, partition: int) -> None:
+        """Hold a partition for a slice, then kick the successor; for longer only while there is no queue to kick."""
+        with self._noted():
+            known = self._consumers.get(consumer)
+            if known is None:
+                return
+            while await self._slices.hold(known, partition):
+                if await self._queue.kick(HOLD, consumer, partition) or self._slices.stopping:
+                    return
+
+    async def send(self) -> None:
+        """Send what is due."""
+        with self._noted():
+            try:
+                await self._sending.run()
+            except* Exception as errors:  # noqa: BLE001 - whatever it is, the heartbeat has it tried again
+                _log.warning("sending failed", error=told(errors.exceptions[0]))
+
+    @contextlib.contextmanager
+    def _noted(self) -> Any:
+        """Tasks that the receiver started are kept alive and waited for even when the receiver has failed."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._doing.add(task)
+        try:
+            yield
+        finally:
+            self._doing.discard(task)
+
+    def _stepped(self, consumer: Consumer, _events: int) -> None:
+        if isinstance(consumer, Reaction):
+            self._begin(self._have_sent())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._doing.add(task)
+        task.add_done_callback(self._doing.discard)
+
+    async def _have_sent(self) -> None:
+        """By the run under way in this process, by whichever worker takes the task, or else here."""
+        if not self._sending.possible or not await self._queue.kick(SEND):
+            await self.send()
+
+    async def beat(self) -> None:
+        """Look for what was lost, again and again."""
+        failing = False
+        while True:
+            try:
+                await self._look()
+                failing = False
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                if not failing:
+                    _log.warning("database away", error=told(error))
+                failing = True
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _look(self) -> None:
+        lost = await unheld(self._pool, self._consumers)
+        if lost:
+            await asyncio.sleep(GAP_SECONDS)
+            lost &= await unheld(self._pool, self._consumers)
+        for consumer, partition in lost:
+            if not await self._queue.kick(HOLD, consumer, partition):
+                self._begin(self.hold(consumer, partition))
+        if self._sending.possible and await any_due(self._pool):
+            await self._have_sent()
+        if ended := await end_stuck_holders(self._pool, self._consumers):
+            _log.warning("holders were stuck", ended=ended)
+
+    async def work(self, finished: asyncio.Event, most_tasks: int) -> None:
+        """Do all of that until finished, then end what is under way within some 1.5 seconds."""
+        heart = asyncio.create_task(self.beat(), name="heartbeat")
+        receiving = asyncio.create_task(self._queue.receive(finished, most_tasks), name="receiver")
+        await finished.wait()
+        heart.cancel()
+        self._slices.stop()
+        await asyncio.wait([receiving, *self._doing], timeout=DRAIN_SECONDS)
+        left = [heart, receiving, *self._doing]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)

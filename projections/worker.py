@@ -1,0 +1,104 @@
+"""A worker process: read models and reactions kept at the log's end, and mails sent, until it is asked to stop."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+import asyncpg
+import structlog
+import uvloop
+
+from events.connections import connect, open_pool
+from events.data_keys import DataKeys
+from events.keys import LocalMasterKey, derived
+from events.migrations.roles import role_names, role_url
+from events.tail import Wakeups
+from projections import logs
+from projections.causes import told
+from projections.checkpoints import prepare
+from projections.consumer import Consumer
+from projections.engine import Projector
+from projections.queue import Queue
+from projections.reactions.emails import EMAILS, Emails
+from projections.reactions.sending import MOST_CONVERSATIONS, Sending
+from projections.reactions.smtp import MailServer
+from projections.tasks import Tasks
+from projections.users import USERS
+from settings import Settings, key_bytes
+
+__all__ = ["main", "run"]
+
+MODELS: Final = (USERS,)
+REACTIONS: Final = (EMAILS,)
+
+START_AGAIN_SECONDS: Final = 0.5
+
+_log = structlog.get_logger()
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT. Waits for a database that is not there yet, or not migrated."""
+    finished = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, finished.set)
+    secret = key_bytes(settings.secret)
+    url = role_url(settings.database_url, "projector", secret)
+    database = urlsplit(settings.database_url).path.lstrip("/")
+    keys = DataKeys(LocalMasterKey(key_bytes(settings.master_key)))
+    projectors = [Projector(model, keys) for model in MODELS]
+    consumers: dict[str, Consumer] = {projector.name: projector for projector in projectors}
+    consumers.update({reaction.name: reaction for reaction in REACTIONS})
+    holds = settings.partitions * len(projectors) + len(REACTIONS)
+
+    async def prepared() -> asyncpg.Pool:
+        connection = await connect(url, "muster worker")
+        try:
+            for projector in projectors:
+                await projector.create(connection, role_names(database)["reader"])
+            partitions = {projector.name: settings.partitions for projector in projectors}
+            await prepare(connection, partitions, dict.fromkeys((reaction.name for reaction in REACTIONS), 1))
+        finally:
+            await connection.close()
+        return await open_pool(url, "muster worker", holds + MOST_CONVERSATIONS + 4)
+
+    pool = await _patiently(prepared, finished)
+    if pool is None:
+        return
+    wakeups = Wakeups(lambda: connect(url, "muster worker wakeups"))
+    queue = Queue(settings.redis_url, f"muster:{database}")
+    emails = Emails(settings.mail_from, settings.base_url, derived(secret, "links"), settings.verification_hours)
+    sending = Sending(pool, keys, emails, MailServer(settings.smtp_url))
+    tasks = Tasks(pool, wakeups, queue, sending, consumers)
+    listening = asyncio.create_task(wakeups.start())
+    _log.info("worker started", partitions=settings.partitions)
+    await tasks.work(finished, holds + 8)
+    listening.cancel()
+    await wakeups.stop()
+    await queue.close()
+    pool.terminate()
+    _log.info("worker stopped")
+
+
+async def _patiently(prepared: Callable[[], Awaitable[asyncpg.Pool]], finished: asyncio.Event) -> asyncpg.Pool | None:
+    """What comes of it once it succeeds; None when there was no time for it."""
+    waiting = False
+    while not finished.is_set():
+        try:
+            return await prepared()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if not waiting:
+                _log.warning("waiting for the database", error=told(error))
+            waiting = True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(START_AGAIN_SECONDS):
+                    await finished.wait()
+    return None
+
+
+def main(settings: Settings) -> None:
+    """Run a worker in this process, in its main thread, and return when it has stopped."""
+    logs.configure(settings.log_level)
+    uvloop.run(run(settings))

@@ -1,0 +1,68 @@
+"""A log that tests write to, event by event."""
+
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from events.append import Append, KeyUse, NewEvent
+from events.codec import encode, write_metadata
+from events.committer import Committer
+from events.event import ANONYMOUS, Event, Metadata
+from events.keys import DataKey
+from tests.support import Database
+
+__all__ = ["Log", "in_partition"]
+
+
+def in_partition(partition: int, partitions: int) -> UUID:
+    """A new id that falls into a partition."""
+    while (made := uuid7()).bytes[15] % partitions != partition:
+        pass
+    return made
+
+
+class Log:
+    """Records events of users, each command of them with one metadata; answers with the position of the last event."""
+
+    def __init__(self, database: Database, committer: Committer) -> None:
+        self._database = database
+        self._committer = committer
+        self._keys: dict[UUID, DataKey] = {}
+        self._versions: Counter[UUID] = Counter()
+
+    async def add(self, user_id: UUID, *events: Event) -> int:
+        """Events of one user in one commit; the first makes the user's key."""
+        uses = []
+        if user_id not in self._keys:
+            self._keys[user_id], use = self._database.keys.make(user_id)
+            uses.append(use)
+        new: list[tuple[int, str, bytes]] = []
+        for event in events:
+            version = self._versions[user_id] + len(new) + 1
+            new.append((version, *encode(event, user_id, version, self._keys[user_id])))
+        return await self._append(user_id, new, uses)
+
+    async def add_raw(self, user_id: UUID, topic: str, state: bytes) -> int:
+        """An event as another version, or someone with the owner's rights, may have written it."""
+        return await self._append(user_id, [(self._versions[user_id] + 1, topic, state)], [])
+
+    async def _append(self, user_id: UUID, new: list[tuple[int, str, bytes]], uses: list[KeyUse]) -> int:
+        metadata = write_metadata(Metadata(actor=ANONYMOUS, command="Test", correlation_id=uuid7()))
+        events = [NewEvent(user_id, "user", *event, user_id, metadata) for event in new]
+        expected = {user_id: self._versions[user_id]}
+        position = await self._committer.commit(Append(uuid7(), events, expected, keys=uses))
+        self._versions[user_id] += len(new)
+        return position
+
+    async def forget(self, user_id: UUID) -> None:
+        """Destroy a user's key, as erasing does."""
+        await self._database.query(
+            "UPDATE data_keys SET wrapped = NULL, forgotten_at = now() WHERE subject_id = $1", user_id
+        )
+
+    async def positions(self) -> list[Any]:
+        """Everything that is in the log: (position, topic)."""
+        rows = await self._database.query("SELECT notification_id, topic FROM stored_events ORDER BY 1")
+        return [tuple(row) for row in rows]

@@ -1,0 +1,118 @@
+"""Reading one's own writes: woken when the view is there, and told when it is not there in time."""
+
+import asyncio
+import contextlib
+import time
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from events.connections import connect
+from events.user import UserRegistered
+from projections.positions import Positions, ViewBehind
+from projections.users import USERS
+from tests.projections.log import in_partition
+from tests.proxy import Proxy
+
+registered = UserRegistered("ada@example.com")
+VIEW = USERS.consumer
+
+
+@pytest.fixture
+async def positions(database, reader_pool):
+    made = Positions(lambda: connect(database.url("reader"), "positions"), reader_pool)
+    yield made
+    await made.stop()
+
+
+async def test_returns_at_once_when_the_view_is_there(log, view, positions):
+    await log.add(uuid7(), registered)
+    await view.catch_up()
+    await positions.start()
+    assert await positions.wait(VIEW, None, 1, 5) == 1
+    assert await positions.wait(VIEW, uuid7(), 1, 0) == 1
+
+
+async def test_is_woken_by_the_step_that_gets_there(log, view, positions):
+    await positions.start()
+    ada = uuid7()
+    position = await log.add(ada, registered)
+    waiting = asyncio.gather(*(positions.wait(VIEW, ada, position, 10) for _ in range(100)))
+    await asyncio.sleep(0)
+    begun = time.monotonic()
+    await view.catch_up()
+    assert await waiting == [position] * 100
+    assert time.monotonic() - begun < 0.9, "they were woken, and did not have to look"
+
+
+async def test_says_how_far_the_view_is_when_the_time_is_over(log, view, positions):
+    await log.add(uuid7(), registered)
+    await view.catch_up()
+    await positions.start()
+    with pytest.raises(ViewBehind) as behind:
+        await positions.wait(VIEW, None, 2, 0.05)
+    assert (behind.value.position, behind.value.reached) == (2, 1)
+
+
+async def test_a_list_waits_for_all_partitions_and_a_user_for_one(log, partitioned, positions):
+    view = await partitioned(2)
+    await positions.start()
+    position = await log.add(in_partition(0, 2), registered)
+    view.partitions = 1
+    await view.catch_up()
+    assert await positions.wait(VIEW, in_partition(0, 2), position, 5) == position
+    with pytest.raises(ViewBehind):
+        await positions.wait(VIEW, None, position, 0.05)
+    with pytest.raises(ViewBehind):
+        await positions.wait(VIEW, in_partition(1, 2), position, 0.05)
+    view.partitions = 2
+    await view.catch_up()
+    assert await positions.wait(VIEW, None, position, 5) == position
+
+
+async def test_learns_that_the_partitions_are_others_now(log, view, positions):
+    await positions.start()
+    await log.add(uuid7(), registered)
+    await view.catch_up()
+    await positions.wait(VIEW, None, 1, 5)
+    await view.set_up(USERS, 3)
+    position = await log.add(uuid7(), registered)
+    await view.catch_up()
+    assert await positions.wait(VIEW, None, position, 5) == position
+    assert await positions.wait(VIEW, in_partition(2, 3), position, 0) == position
+
+
+async def test_a_view_that_nobody_has_made_yet_is_behind_and_then_there(database, log, partitioned, positions):
+    await positions.start()
+    with pytest.raises(ViewBehind):
+        await positions.wait(VIEW, None, 1, 0.01)
+    waiting = asyncio.create_task(positions.wait(VIEW, None, 1, 10))
+    view = await partitioned(1)
+    await log.add(uuid7(), registered)
+    await view.catch_up()
+    assert await waiting == 1
+
+
+async def test_hears_again_after_the_connection_was_lost(database, log, view, reader_pool):
+    proxy = Proxy(database.url("reader"))
+    url = await proxy.start()
+    positions = Positions(lambda: connect(url, "positions"), reader_pool)
+    await positions.start()
+    for _ in range(3):
+        position = await log.add(uuid7(), registered)
+        proxy.cut()
+        await view.catch_up()
+        assert await positions.wait(VIEW, None, position, 10) == position
+    await positions.stop()
+    with contextlib.suppress(asyncio.CancelledError):
+        await proxy.stop()
+
+
+async def test_a_waiter_who_goes_away_leaves_nothing_behind(view, positions):
+    await positions.start()
+    waiting = [asyncio.create_task(positions.wait(VIEW, None, 2**62, 60)) for _ in range(10)]
+    await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert not positions._waiters

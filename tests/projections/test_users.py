@@ -1,0 +1,86 @@
+"""Given events, then rows."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from events.personal import FORGOTTEN
+from events.user import (
+    DisplayNameChanged,
+    EmailVerified,
+    RegistrationSuperseded,
+    RoleGranted,
+    RoleRevoked,
+    UserRegistered,
+)
+from projections.users import UserRow, evolve
+from tests.support import NOON, History
+
+registered = UserRegistered("ada@example.com", "Ada", "en")
+
+
+def row_of(*events, history: History | None = None) -> Any:
+    row: UserRow | None = None
+    for recorded in (history or History()).of(*events):
+        row = evolve(row, recorded)
+    return row
+
+
+def test_a_registration_makes_an_unverified_user():
+    history = History()
+    assert row_of(registered, history=history) == UserRow(
+        id=history.stream_id,
+        email="ada@example.com",
+        email_verified=False,
+        display_name="Ada",
+        locale="en",
+        roles=(),
+        status="unverified",
+        metadata={},
+        registered_at=NOON + timedelta(minutes=1),
+        updated_at=NOON + timedelta(minutes=1),
+        version=1,
+    )
+
+
+def test_a_proved_address_makes_the_user_active():
+    row = row_of(registered, EmailVerified())
+    assert (row.email_verified, row.status, row.version) == (True, "active", 2)
+
+
+def test_shows_the_newest_name_and_when_it_changed():
+    row = row_of(registered, DisplayNameChanged("Countess"), DisplayNameChanged(None))
+    assert (row.display_name, row.updated_at) == (None, NOON + timedelta(minutes=3))
+    assert row.registered_at == NOON + timedelta(minutes=1)
+
+
+def test_shows_roles_once_and_in_order():
+    granted = [RoleGranted(role) for role in ("auditor", "administrator", "auditor", "analyst")]
+    assert row_of(registered, *granted, RoleRevoked("analyst")).roles == ("administrator", "auditor")
+
+
+def test_a_role_that_nobody_had_is_revoked_without_effect():
+    assert row_of(registered, RoleRevoked("auditor")).roles == ()
+
+
+def test_a_superseded_registration_is_gone_for_good():
+    superseded = RegistrationSuperseded(History().stream_id)
+    later = [EmailVerified(), DisplayNameChanged("Ada"), RoleGranted("auditor"), RoleRevoked("auditor"), superseded]
+    assert row_of(registered, superseded, *later) is None
+
+
+@pytest.mark.parametrize(
+    "forgotten",
+    [
+        UserRegistered(FORGOTTEN, FORGOTTEN, FORGOTTEN),
+        UserRegistered(FORGOTTEN),
+        UserRegistered("ada@example.com", FORGOTTEN),
+    ],
+)
+def test_someone_forgotten_is_not_shown(forgotten):
+    assert row_of(forgotten, EmailVerified(), DisplayNameChanged(FORGOTTEN)) is None
+
+
+def test_someone_forgotten_in_the_middle_of_their_history_is_removed():
+    assert row_of(registered, DisplayNameChanged(FORGOTTEN), EmailVerified()) is None
