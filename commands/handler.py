@@ -11,6 +11,7 @@ from msgspec import Struct
 from uuid_utils.compat import uuid7
 
 from commands.passwords import Hasher
+from commands.receipts import InFlight, Receipt, Stub, decoded, encoded
 from commands.unit import Known, Rules, Unit, Written
 from events.append import Append, NewEvent
 from events.codec import encode, has_personal_fields, seal_note, write_metadata
@@ -44,19 +45,24 @@ class Client(Struct, frozen=True):
 
 
 class Context(Struct, frozen=True):
-    """By whom, why and whence a command is asked; never taken from its body, but for the reason."""
+    """By whom, why and whence a command is asked; never taken from its body, but for the reason.
+
+    With a `stub`, the command is done once however often it is asked, see `commands.receipts`.
+    """
 
     actor: Actor
     reason: str | None = None
     causation: int | None = None
     client: Client | None = None
+    stub: Stub | None = None
 
 
 class Outcome(Struct, Generic[R], frozen=True):
     """What became of a command: its result, and the position at which it stands in the log.
 
     A command that changed nothing has the position that it read at and no events. `version` is that of the first stream
-    that it wrote to, or read.
+    that it wrote to, or read. One that is answered again from its receipt is `replayed`: its `result`, `position`,
+    `command_id` and `asked_at` are those of the first time, and it has no events either.
     """
 
     result: R
@@ -64,7 +70,10 @@ class Outcome(Struct, Generic[R], frozen=True):
     stream_id: UUID | None
     version: int
     written: tuple[Written, ...]
+    command_id: UUID
+    asked_at: datetime
     first_position: int = 0
+    replayed: bool = False
 
     @property
     def events(self) -> list[Event]:
@@ -90,13 +99,36 @@ class Handler:
         self._rules = rules
         self._hasher = hasher
         self._clock = clock
+        self._in_flight = InFlight()
 
     async def handle(self, command: Command[R], context: Context) -> Outcome[R]:
         """Do what is asked, once, atomically; on disk when this returns.
 
-        Raises `Refused` for the command's own reasons, `HasherBusy`, `StoreUnavailable` when it could not be taken or lost
+        Raises `Refused` for the command's own reasons and those of `commands.receipts`, `HasherBusy`, `StoreUnavailable` when it could not be taken or lost
         every race for ten seconds.
         """
+        if context.stub is None:
+            return await self._decide(command, context)
+        async with self._in_flight.alone(context.stub.key):
+            return await self._replayed(command, context.stub) or await self._decide(command, context)
+
+    async def _replayed(self, command: Command[R], stub: Stub) -> Outcome[R] | None:
+        found = await stub.find(self._pool)
+        if found is None:
+            return None
+        receipt, position = found
+        return Outcome(
+            decoded(command, receipt.result),
+            position,
+            receipt.stream_id,
+            receipt.version,
+            (),
+            receipt.command_id,
+            receipt.asked_at,
+            replayed=True,
+        )
+
+    async def _decide(self, command: Command[R], context: Context) -> Outcome[R]:
         known = Known(self._clock(), self._rules, self._hasher, {})
         deadline = asyncio.get_running_loop().time() + DECIDE_FOR_SECONDS
         while True:
@@ -107,6 +139,12 @@ class Handler:
             except Conflict as conflict:
                 if conflict.about == "key":
                     self._forget(unit)
+                if (
+                    conflict.about == "receipt"
+                    and context.stub
+                    and (done := await self._replayed(command, context.stub))
+                ):
+                    return done
                 if asyncio.get_running_loop().time() > deadline:
                     msg = "Too many others change the same thing at once; try again."
                     raise StoreUnavailable(msg) from None
@@ -123,18 +161,23 @@ class Handler:
     async def _append(self, unit: Unit, name: str, context: Context, result: R) -> Outcome[R]:
         main = next(iter(unit.written), next(iter(unit.expected), None))
         version = unit.expected.get(main, 0) if main is not None else 0
-        if not (unit.written or unit.claims or unit.secrets):
-            return Outcome(result, await head(self._pool), main, version, ())
+        command_id: UUID = uuid7()
+        stub = context.stub if unit.refusal is None else None
+        if not (unit.written or unit.claims or unit.secrets or stub):
+            return Outcome(result, await head(self._pool), main, version, (), command_id, unit.now)
         written = tuple(unit.written.values())
-        append = await self._record(unit, name, context)
-        position = await self._committer.commit(append)
+        append = await self._record(unit, name, command_id, context)
         if main is not None and main in unit.written:
             version += len(unit.written[main].events)
-        return Outcome(result, position, main, version, written, position - len(append.events) + 1)
+        if stub is not None:
+            receipt = Receipt(encoded(result), command_id, unit.now, main, version)
+            append.receipt = stub.receipt(receipt, context.actor.id or (written[0].subject_id if written else None))
+        position = await self._committer.commit(append)
+        first = position - len(append.events) + 1 if append.events else 0
+        return Outcome(result, position, main, version, written, command_id, unit.now, first)
 
-    async def _record(self, unit: Unit, name: str, context: Context) -> Append:
+    async def _record(self, unit: Unit, name: str, command_id: UUID, context: Context) -> Append:
         """Encode and seal everything that the unit gathered."""
-        command_id: UUID = uuid7()
         month, client_key = (
             await self._keys.current_client_key(self._pool, unit.now) if context.client is not None else ("", None)
         )

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-__all__ = ["Append", "ClaimChange", "KeyUse", "NewEvent", "SecretChange"]
+__all__ = ["Append", "ClaimChange", "KeyUse", "NewEvent", "NewReceipt", "SecretChange"]
 
 
 class NewEvent(Struct, frozen=True):
@@ -48,6 +48,16 @@ class KeyUse(Struct, frozen=True):
     wrapped: bytes | None = None
 
 
+class NewReceipt(Struct, frozen=True):
+    """What is answered, for a day, to the same request with the same key; refused where there is one already."""
+
+    key: bytes
+    fingerprint: bytes
+    sealed: bytes
+    subject_id: UUID | None
+    seconds: int
+
+
 class Append(Struct):
     """One command's record: atomic, and refused whole when any expectation does not hold.
 
@@ -61,6 +71,7 @@ class Append(Struct):
     claims: list[ClaimChange] = field(default_factory=list)
     secrets: list[SecretChange] = field(default_factory=list)
     keys: list[KeyUse] = field(default_factory=list)
+    receipt: NewReceipt | None = None
 
     def touches(self) -> set[object]:
         """What two commands of one batch must not share, for expectations are checked for the batch as a whole."""
@@ -68,4 +79,6 @@ class Append(Struct):
         touched.update((claim.scope, claim.key) for claim in self.claims)
         touched.update((secret.owner_id, secret.kind) for secret in self.secrets)
         touched.update(("key", key.subject_id) for key in self.keys)
+        if self.receipt is not None:
+            touched.add(("receipt", self.receipt.key))
         return touched

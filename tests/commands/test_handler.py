@@ -1,9 +1,7 @@
 """Commands on a real store: what is read, decided and appended, also when others are faster."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
@@ -20,56 +18,16 @@ from commands.errors import (
 )
 from commands.first_administrator import InviteFirstAdministrator, SignUpFirstAdministrator
 from commands.grant_role import GrantRole, RevokeRole
-from commands.handler import Client, Context, Handler
-from commands.links import VERIFY_EMAIL, link_token
-from commands.passwords import Hasher
+from commands.handler import Client, Context
 from commands.refresh_session import RefreshSession
 from commands.register_user import RegisterUser
 from commands.sign_in import SignIn
-from commands.unit import Rules
 from commands.verify_email import VerifyEmail
 from events.codec import open_note, read_metadata
-from events.committer import Committer
-from events.event import ANONYMOUS, Actor
-from events.store import read_log, read_stream
+from events.event import Actor
+from events.store import read_stream
 from events.user import DisplayNameChanged
-from tests.support import Database
-
-PASSWORD = "correct horse battery"
-context = Context(ANONYMOUS)
-
-
-class Muster:
-    """A handler on a fresh store, with a clock that tests turn."""
-
-    def __init__(self, database: Database, pool: Any, committer: Committer, hasher: Hasher) -> None:
-        self.database, self.pool = database, pool
-        self.rules = Rules(claims_key=b"claims", links_key=b"links")
-        self.now = datetime.now(UTC)
-        self.handler = Handler(pool, committer, database.keys, self.rules, hasher, lambda: self.now)
-
-    async def ask(self, command: Any, context: Context = context) -> Any:
-        return (await self.handler.handle(command, context)).result
-
-    async def registered(self, email: str = "ada@example.com", password: str = PASSWORD) -> Any:
-        """The id of a user who has proved the address."""
-        user_id = (await self.ask(RegisterUser(email, password))).user_id
-        await self.ask(VerifyEmail(user_id, self.link(user_id)))
-        return user_id
-
-    def link(self, user_id: Any, version: int = 1) -> str:
-        return link_token(b"links", VERIFY_EMAIL, user_id, version, self.now + timedelta(hours=72))
-
-    async def topics(self) -> list[str]:
-        events = await read_log(self.pool, self.database.keys, after=0, limit=1000)
-        return [type(recorded.event).__name__ for recorded in events]
-
-
-@pytest.fixture
-async def muster(database: Database, writer_pool: Any, committer: Committer) -> AsyncIterator[Muster]:
-    hasher = Hasher(threads=2, queue_size=200)
-    yield Muster(database, writer_pool, committer, hasher)
-    hasher.close()
+from tests.commands.muster import PASSWORD, context
 
 
 async def test_a_person_registers_proves_the_address_and_signs_in(muster):

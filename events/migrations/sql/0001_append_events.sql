@@ -12,6 +12,8 @@ CREATE FUNCTION append_events(
     claim_expected uuid[], claim_owner uuid[], claim_proven boolean[],
     secret_command integer[], secret_owner uuid[], secret_kind text[], secret_subject uuid[],
     secret_revision bigint[], secret_sealed bytea[],
+    receipt_command integer[], receipt_key bytea[], receipt_fingerprint bytea[], receipt_sealed bytea[],
+    receipt_subject uuid[], receipt_seconds integer[], receipt_event integer[],
     event_command integer[], event_stream uuid[], event_version bigint[], event_topic text[], event_state bytea[],
     event_stream_type text[], event_subject uuid[], event_metadata text[]
 ) RETURNS TABLE (head bigint, refused integer[], reasons text[])
@@ -57,6 +59,10 @@ BEGIN
                     AS s (command, owner, kind, revision)
                 WHERE s.revision IS DISTINCT FROM coalesce((
                     SELECT d.revision FROM secrets d WHERE d.owner_id = s.owner AND d.kind = s.kind), 0)
+            UNION ALL
+            SELECT r.command, 'receipt'
+                FROM unnest(receipt_command, receipt_key) AS r (command, key)
+                WHERE (SELECT d.expires_at > now_ FROM receipts d WHERE d.key = r.key)
         ) x GROUP BY x.command
     ) r;
 
@@ -106,6 +112,22 @@ BEGIN
         END IF;
     END IF;
 
+    IF cardinality(receipt_command) > 0 THEN
+        -- The command's last event is the batch's receipt_event-th, less those of the commands that were refused.
+        INSERT INTO receipts AS d (key, fingerprint, sealed, subject_id, position, expires_at)
+            SELECT r.key, r.fingerprint, r.sealed, r.subject,
+                   CASE WHEN r.event IS NULL THEN head ELSE head + r.event - (
+                       SELECT count(*) FROM unnest(event_command) AS e (command)
+                       WHERE refused <> '{}' AND e.command < r.command AND e.command = ANY (refused)) END,
+                   now_ + r.seconds * interval '1 second'
+            FROM unnest(receipt_command, receipt_key, receipt_fingerprint, receipt_sealed, receipt_subject,
+                        receipt_seconds, receipt_event)
+                AS r (command, key, fingerprint, sealed, subject, seconds, event)
+            WHERE r.command <> ALL (refused)
+            ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, sealed = excluded.sealed,
+                subject_id = excluded.subject_id, position = excluded.position, expires_at = excluded.expires_at;
+    END IF;
+
     IF cardinality(event_command) > 0 THEN
         INSERT INTO stored_events (originator_id, originator_version, topic, state, notification_id,
                                    stream_type, subject_id, recorded_at, metadata)
@@ -130,3 +152,14 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
         ON CONFLICT DO NOTHING;
 $$;
 REVOKE ALL ON FUNCTION make_client_key FROM PUBLIC;
+
+-- Receipts are kept for a day; whoever projects also sweeps. At most `most` go at once: how many did.
+CREATE FUNCTION prune_receipts(most integer) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH gone AS (
+        DELETE FROM receipts WHERE key = ANY (ARRAY(
+            SELECT key FROM receipts WHERE expires_at <= clock_timestamp() ORDER BY expires_at LIMIT $1))
+        RETURNING 1
+    ) SELECT count(*) FROM gone;
+$$;
+REVOKE ALL ON FUNCTION prune_receipts FROM PUBLIC;

@@ -5,10 +5,11 @@ GRANT USAGE ON SCHEMA public TO {writer}, {reader}, {projector};
 GRANT USAGE ON SCHEMA views TO {writer}, {reader}, {projector};
 GRANT CREATE ON SCHEMA views TO {projector};
 
-GRANT SELECT ON stored_events, data_keys, client_keys, claims, secrets, signing_keys TO {writer};
+GRANT SELECT ON stored_events, data_keys, client_keys, claims, secrets, receipts, signing_keys TO {writer};
 GRANT EXECUTE ON FUNCTION append_events, make_client_key TO {writer};
 
 GRANT SELECT ON stored_events, data_keys, client_keys, checkpoints, parked_events, deliveries TO {reader};
 
 GRANT SELECT ON stored_events, data_keys TO {projector};
 GRANT SELECT, INSERT, UPDATE, DELETE ON checkpoints, parked_events, deliveries TO {projector};
+GRANT EXECUTE ON FUNCTION prune_receipts TO {projector};

@@ -69,6 +69,18 @@ CREATE TABLE secrets (
 ) WITH (fillfactor = 70);
 CREATE INDEX secrets_subject_idx ON secrets (subject_id);
 
+CREATE TABLE receipts (
+    key bytea PRIMARY KEY,
+    fingerprint bytea NOT NULL,
+    sealed bytea NOT NULL,
+    subject_id uuid,
+    position bigint NOT NULL,
+    expires_at timestamptz NOT NULL
+);
+CREATE INDEX receipts_expiry_idx ON receipts (expires_at);
+CREATE INDEX receipts_subject_idx ON receipts (subject_id) WHERE subject_id IS NOT NULL;
+COMMENT ON TABLE receipts IS 'What was answered to a request with an Idempotency-Key, sealed under a key made of that key.';
+
 CREATE TABLE signing_keys (
     key_id text COLLATE "C" PRIMARY KEY,
     algorithm text NOT NULL,
