@@ -6,7 +6,9 @@ from typing import Any, cast
 
 import structlog
 from litestar import Litestar, Request, Response
+from litestar.config.cors import CORSConfig
 
+from api.addresses import Addresses
 from api.administrators import Administrators
 from api.bodies import Body, ClientGone, JsonRequest, invalid_fields
 from api.documentation import configuration, openapi_json
@@ -17,6 +19,7 @@ from api.metrics import Metrics
 from api.pages import Pages
 from api.problem_pages import ProblemTypes
 from api.problems import MEDIA_TYPE, answer
+from api.profiles import Profiles
 from api.reasons import InvalidFields
 from api.requests import Surrounding
 from api.roles import Roles
@@ -29,7 +32,20 @@ from settings import Settings
 __all__ = ["create_app"]
 
 MOST_BODY_BYTES = 64 * 1024
-ROUTES = (Administrators, History, Machines, Me, Pages, ProblemTypes, Roles, Sessions, Users, openapi_json)
+ROUTES = (
+    Addresses,
+    Administrators,
+    History,
+    Machines,
+    Me,
+    Pages,
+    ProblemTypes,
+    Profiles,
+    Roles,
+    Sessions,
+    Users,
+    openapi_json,
+)
 
 _log = structlog.get_logger()
 
@@ -63,8 +79,30 @@ def create_app(settings: Settings) -> Surrounding:
         openapi_config=configuration(base_url),
         logging_config=None,
         request_max_body_size=MOST_BODY_BYTES,
+        cors_config=_cors(settings.cors_origins),
     )
     return Surrounding(app, app.lifespan, base_url, metrics)
+
+
+def _cors(origins: str) -> CORSConfig | None:
+    """Which pages of others may call the API; without cookies there is nothing that they could do in anyone's name."""
+    listed = [origin.strip() for origin in origins.split(",") if origin.strip()]
+    if not listed:
+        return None
+    return CORSConfig(
+        allow_origins=listed,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Min-Position", "Prefer"],
+        expose_headers=[
+            "ETag",
+            "Event-Position",
+            "Link",
+            "Location",
+            "Preference-Applied",
+            "Retry-After",
+            "X-Request-Id",
+        ],
+    )
 
 
 def _all_that_is_wrong(request: Request[Any, Any, Any], error: Exception) -> Exception:

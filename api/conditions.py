@@ -46,7 +46,7 @@ MinPosition = Annotated[
     str | None,
     HeaderParameter(
         name="Min-Position",
-        pattern=r"^[0-9]{1,19}$",
+        schema_extra={"pattern": "^[0-9]{1,19}$"},
         description="The position that the view must have reached, as a command answered it in Event-Position.",
     ),
 ]

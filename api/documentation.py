@@ -123,8 +123,48 @@ def document(app: Litestar) -> bytes:
         for body in _bodies(Body):
             if (component := schema["components"]["schemas"].get(body.__name__)) is not None:
                 component["additionalProperties"] = False
+        schema["components"]["headers"] = {
+            name: {"description": said, "schema": {"type": "string"}} for name, said in HEADERS.items()
+        }
+        for path, operations in schema["paths"].items():
+            for operation in operations.values():
+                for status, response in operation["responses"].items():
+                    response["headers"] = _headers(path, operation, status)
         made = app.state.openapi_json = msgspec.json.encode(schema)
     return made
+
+
+HEADERS: Final = {
+    "X-Request-Id": "The id of the request: yours, or one of ours.",
+    "WWW-Authenticate": "What is missing (RFC 6750).",
+    "Retry-After": "After how many seconds to try again.",
+    "Event-Position": "The position in the log of what was recorded, or that the view reflects.",
+    "ETag": "The version of what was answered, or that the command left.",
+    "Link": 'The next page, as `rel="next"`.',
+    "Location": "Where the new one is.",
+    "Preference-Applied": "The preference that was honoured.",
+}
+
+
+def _headers(path: str, operation: dict[str, Any], status: str) -> dict[str, dict[str, str]]:
+    """The headers that an answer of this status carries, or may carry."""
+    names = ["X-Request-Id"]
+    parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
+    if status in ("401", "403"):
+        names.append("WWW-Authenticate")
+    elif status == "503":
+        names.append("Retry-After")
+    elif status in ("200", "201", "204", "304") and path.startswith("/v1/"):
+        names.append("Event-Position")
+        if status == "204" or (path, status) == ("/v1/users", "201") or "If-None-Match" in parameters:
+            names.append("ETag")
+        if "cursor" in parameters:
+            names.append("Link")
+        if "Prefer" in parameters:
+            names.append("Preference-Applied")
+        if status == "201" and path != "/v1/sessions":
+            names.append("Location")
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _bodies(kind: type[Body]) -> list[type[Body]]:

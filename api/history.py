@@ -12,9 +12,10 @@ from api.auth import may
 from api.bodies import JsonRequest
 from api.declared import PARAMETERS, TOKEN, declared
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
-from api.reasons import InvalidCursor, NotPermitted
+from api.reasons import FieldError, InvalidCursor, InvalidParameters, NotPermitted
 from commands.errors import NoSuchUser
 from events.errors import StoreUnavailable
+from projections.topics import known_topics
 from queries.history import EventView, history, history_of_user
 
 __all__ = ["History"]
@@ -70,6 +71,9 @@ class History(Controller):
         self, request: JsonRequest, limit: Limit = 50, cursor: Cursor = None, types: Types = None
     ) -> Response[EventList]:
         """The whole log in the order in which it happened, or the events of some types."""
+        if unknown := set(types or ()) - set(known_topics()):
+            errors = [FieldError(parameter="type", detail="There are no such events.") for _ in unknown]
+            raise InvalidParameters(errors=errors)
         process, name = runtime_of(request), f"events {sorted(types or ())}"
         after = place_after(request, name, cursor, int) or 0
         page = await history(process.reader, process.keys, after=after, limit=limit, types=types)

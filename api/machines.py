@@ -89,6 +89,7 @@ class Machines(Controller):
         "/.well-known/jwks.json",
         operation_id="jwks",
         summary="The keys that verify access tokens",
+        responses=declared(),
         sync_to_thread=False,
     )
     def keys(self, request: JsonRequest) -> Response[Jwks]:

@@ -6,6 +6,7 @@ from litestar import Controller, MediaType, Response, get
 from litestar.params import FromPath
 from msgspec import Struct
 
+from api.asking import runtime_of
 from api.bodies import JsonRequest
 from api.declared import declared
 from api.problems import described_problems
@@ -46,4 +47,6 @@ class ProblemTypes(Controller):
         if "text/html" in request.headers.get("accept", ""):
             page = f'<!doctype html><html lang="en"><title>{title}</title><h1>{title}</h1><p>{html.escape(meaning)}</p><p>Status {status}.</p></html>'
             return Response(page, media_type=MediaType.HTML, headers=headers)
-        return Response(ProblemType(str(request.url.path), title, status, meaning), headers=headers)
+        return Response(
+            ProblemType(f"{runtime_of(request).base_url}/problems/{slug}", title, status, meaning), headers=headers
+        )

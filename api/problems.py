@@ -71,8 +71,11 @@ def described_problems() -> list[tuple[str, int, str, str]]:
 
 
 def reason_of(error: Exception) -> Exception:
-    """The reason in the table that an error comes down to; `InternalError` for a bug."""
-    if type(error) in STATUSES:
+    """The reason in the table that an error comes down to; `InternalError` for a bug.
+
+    What a library said stays with us: only reasons that have no other cause speak for themselves.
+    """
+    if type(error) in STATUSES and error.__cause__ is None:
         return error
     match error:
         case InvalidAccessToken():

@@ -60,6 +60,7 @@ class Revocations:
         self._expiring: deque[_CutOff] = deque()
         self._true_at = -TOO_OLD_SECONDS
         self._looking = asyncio.Lock()
+        self._next: asyncio.Task[int] | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -99,9 +100,19 @@ class Revocations:
                     self._cut_off(written.stream_id, position)
                 position += 1
 
-    async def catch_up(self) -> None:
-        """Know everything that was recorded before this was called. Raises what the pool raises."""
+    async def catch_up(self) -> int:
+        """Know everything that was recorded before this was called; up to which position. Raises what the pool raises.
+
+        Those who ask while one look is under way share the next.
+        """
+        if self._next is None:
+            self._next = asyncio.create_task(self._look())
+            self._next.add_done_callback(lambda look: look.cancelled() or look.exception())
+        return await asyncio.shield(self._next)
+
+    async def _look(self) -> int:
         async with self._looking:
+            self._next = None
             asked = time.monotonic()
             async with asyncio.timeout(TOO_OLD_SECONDS):
                 rows = await self._pool.fetch(_LOOK, self.position, _TOPICS)
@@ -111,6 +122,7 @@ class Revocations:
             self.position = max(self.position, *(position for position, _ in rows))
             self._true_at = asked
             self._forget(asked)
+            return self.position
 
     def _cut_off(self, stream_id: UUID, position: int) -> None:
         if position > self._cut_offs.get(stream_id, 0):

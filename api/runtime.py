@@ -56,7 +56,6 @@ class Runtime:
         self.revocations: Revocations
         self.gate: Gate
         self.positions: Positions
-        self.stopping = False
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect, load what must be known, and begin; what is opened is closed with the stack, in the opposite order."""
@@ -108,8 +107,6 @@ class Runtime:
     async def complaints(self) -> list[str]:
         """What keeps this process from serving; nothing when it is ready."""
         wrong = []
-        if self.stopping:
-            wrong.append("This process is shutting down.")
         if not self.revocations.trustworthy:
             wrong.append(f"Revocations are {self.revocations.behind_seconds:.0f} seconds behind the log.")
         if not self.tokens.can_sign:
@@ -138,4 +135,3 @@ async def runtime(settings: Settings, metrics: Metrics) -> AsyncIterator[Runtime
     async with AsyncExitStack() as stack:
         await made.open(stack)
         yield made
-        made.stopping = True

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
+import structlog
 from litestar import Controller, Response, delete, post
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
@@ -22,6 +23,8 @@ from commands.refresh_session import RefreshSession
 from commands.sign_in import SignedIn, SignIn
 
 __all__ = ["Sessions", "Tokens"]
+
+_log = structlog.get_logger()
 
 
 class SignInBody(Body, frozen=True):
@@ -62,7 +65,11 @@ class Sessions(Controller):
     )
     async def sign_in(self, request: JsonRequest, data: JSONBody[SignInBody]) -> Response[Tokens]:
         """Open a session. Every account that cannot be signed in to answers alike, whatever the reason."""
-        outcome = await ask(request, SignIn(data.email, data.password))
+        try:
+            outcome = await ask(request, SignIn(data.email, data.password))
+        except ValueError as error:  # what is kept of the password is no hash, or does not open
+            _log.error("a stored password is broken", exc_info=error)
+            raise InvalidCredentials from None
         return _tokens(request, outcome, outcome.position, HTTP_201_CREATED)
 
     @post(
@@ -79,14 +86,14 @@ class Sessions(Controller):
         copy, and the session is over for everyone.
         """
         revocations = runtime_of(request).revocations
-        known = revocations.position
+        # An answer that is given again is not recorded, so its position may be later than what it was decided on.
+        position = await revocations.catch_up()
         try:
             outcome = await ask(request, RefreshSession(data.refresh_token))
         except InvalidRefreshToken:
             await revocations.catch_up()  # a session that was ended for reuse is over before it is answered
             raise
-        # An answer that is given again was not recorded, so its position may be later than what it was decided on.
-        return _tokens(request, outcome, outcome.position if outcome.first_position else known, HTTP_200_OK)
+        return _tokens(request, outcome, position, HTTP_200_OK)
 
     @delete(
         "/{session_id:uuid}",

@@ -1,28 +1,25 @@
-"""Users: registering, proving an address, being called something, and the views of them."""
+"""Users: registering, and the views of them."""
 
 from typing import Final, cast
 from uuid import UUID
 
-from litestar import Controller, Response, get, patch, post
+from litestar import Controller, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
-from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
-from msgspec import UNSET, Struct, UnsetType
+from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
+from msgspec import Struct
 
 from api.asking import ask, recorded_headers, runtime_of
 from api.auth import anyone, may, signed_in
 from api.bodies import Body, JsonRequest
-from api.conditions import IfMatch, IfNoneMatch, MinPosition, Prefer, only_at
-from api.declared import BODY, COMMAND, HASHING, PARAMETERS, TOKEN, UNCHANGED, VIEW, declared
-from api.fields import CHECKS, DisplayName, Email, LinkToken, Locale, Password
+from api.conditions import IfNoneMatch, MinPosition, Prefer
+from api.declared import BODY, COMMAND, HASHING, TOKEN, UNCHANGED, VIEW, declared
+from api.fields import CHECKS, DisplayName, Email, Locale, Password
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
-from api.reasons import InvalidCursor, NotFound, NotPermitted, RegistrationClosed, StaleVersion
-from api.views import reached, registered_view, user_etag, user_view
-from commands.change_display_name import ChangeDisplayName
-from commands.errors import AddressTaken, InvalidLink, LinkExpired, LinkSpent, NoSuchUser
+from api.reasons import InvalidCursor, NotPermitted, RegistrationClosed
+from api.views import reached, registered_view, require_sight, user_etag, user_view
+from commands.errors import AddressTaken, NoSuchUser
 from commands.register_user import RegisterUser
-from commands.unit import Unit
-from commands.verify_email import VerifyEmail
 from queries.users import UserView, users
 
 __all__ = ["Me", "Users"]
@@ -50,30 +47,6 @@ class UserList(Struct, frozen=True):
 
     items: list[UserView]
     next: str | None
-
-
-class VerifyBody(Body, frozen=True):
-    """What proves the address."""
-
-    token: LinkToken
-
-
-class ProfileBody(Body, frozen=True):
-    """A merge patch (RFC 7396): what is given changes, null removes, what is left out stays."""
-
-    display_name: DisplayName | UnsetType | None = UNSET
-
-    checks = CHECKS
-
-
-class _ChangeNothing(Struct, frozen=True):
-    """See where a user stands."""
-
-    user_id: UUID
-
-    async def perform(self, unit: Unit) -> None:
-        if not (await unit.user(self.user_id)).active:
-            raise NoSuchUser
 
 
 ADDED: Final = ResponseSpec(UserView, generate_examples=False, description="The user, for those who may add them.")
@@ -112,43 +85,6 @@ class Users(Controller):
         headers = recorded_headers(outcome, user_etag(view.version, caller)) | {"Location": f"/v1/users/{view.id}"}
         return cast("Response[RegistrationTaken]", Response(view, status_code=HTTP_201_CREATED, headers=headers))
 
-    @post(
-        "/{user_id:uuid}/email/verify",
-        operation_id="verify_email",
-        summary="Prove the address",
-        status_code=HTTP_204_NO_CONTENT,
-        responses=declared(BODY, COMMAND, PARAMETERS, NotFound, InvalidLink, LinkExpired, LinkSpent),
-    )
-    async def verify_email(
-        self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[VerifyBody]
-    ) -> Response[None]:
-        """Prove that the address is one's own, with the token that was mailed to it. The newest one works, once."""
-        outcome = await ask(request, VerifyEmail(user_id, data.token))
-        return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, None)))
-
-    @patch(
-        "/{user_id:uuid}/profile",
-        operation_id="change_profile",
-        summary="Change the profile",
-        status_code=HTTP_204_NO_CONTENT,
-        guards=[signed_in],
-        security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NoSuchUser, StaleVersion),
-    )
-    async def change_profile(
-        self,
-        request: JsonRequest,
-        user_id: FromPath[UUID],
-        data: JSONBody[ProfileBody],
-        if_match: IfMatch = None,
-    ) -> Response[None]:
-        """Change one's own profile or, with `users:write`, anyone's. Each fact that changes is an event."""
-        _require(request, user_id, "users:write")
-        name = data.display_name
-        command = _ChangeNothing(user_id) if isinstance(name, UnsetType) else ChangeDisplayName(user_id, name)
-        outcome = await ask(request, only_at(command, user_id, if_match))
-        return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, request.user)))
-
     @get(
         "/{user_id:uuid}",
         operation_id="user_by_id",
@@ -166,7 +102,7 @@ class Users(Controller):
         prefer: Prefer = None,
     ) -> Response[UserView]:
         """Oneself or, with `users:read`, anyone."""
-        _require(request, user_id, "users:read")
+        require_sight(request, user_id, "users:read")
         return await user_view(request, user_id, if_none_match, min_position, prefer)
 
     @get(
@@ -216,10 +152,3 @@ class Me(Controller):
         """The view of whoever the access token speaks for."""
         assert request.user is not None
         return await user_view(request, request.user.user_id, if_none_match, min_position, prefer)
-
-
-def _require(request: JsonRequest, user_id: UUID, permission: str) -> None:
-    """Nobody else's account exists for those who may not see it."""
-    caller = request.user
-    if caller is None or not (caller.user_id == user_id or caller.may(permission)):
-        raise NoSuchUser

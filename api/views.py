@@ -17,7 +17,7 @@ from events.store import read_stream
 from projections.users import USERS, UserRow
 from queries.users import VIEW, UserView, user_by_id
 
-__all__ = ["reached", "registered_view", "user_etag", "user_view"]
+__all__ = ["reached", "registered_view", "require_sight", "user_etag", "user_view"]
 
 TABLE = int(VIEW.rpartition("_v")[2])
 
@@ -25,6 +25,13 @@ TABLE = int(VIEW.rpartition("_v")[2])
 def user_etag(version: int, caller: Caller | None) -> str:
     """Tells apart what those see who may read everyone from what people see of themselves."""
     return etag(version, TABLE, "all" if caller is not None and caller.may("users:read") else "own")
+
+
+def require_sight(request: JsonRequest, user_id: UUID, permission: str) -> None:
+    """Nobody else's account exists for those who may not see it."""
+    caller = request.user
+    if caller is None or not (caller.user_id == user_id or caller.may(permission)):
+        raise NoSuchUser
 
 
 async def reached(
