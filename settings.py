@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.structs import fields
 
-__all__ = ["Settings", "SettingsRefused", "described", "key_bytes", "load", "variable"]
+__all__ = ["Settings", "SettingsRefused", "described", "key_bytes", "listed", "load", "variable"]
 
 
 class SettingsRefused(ValueError):
@@ -60,6 +60,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             "Whoever loses it has lost all personal data; keep a copy apart from the database's backups."
         ),
     ]
+    previous_master_keys: Annotated[
+        str,
+        Meta(
+            description="Earlier master keys, with commas between, until `muster keys rotate` has wrapped everything under "
+            "the current one; then take them out and destroy them."
+        ),
+    ] = ""
     secret: Annotated[
         str,
         Meta(
@@ -204,7 +211,9 @@ def _weaknesses(settings: Settings) -> list[str]:
     ):
         if urlsplit(text).scheme not in schemes:
             reasons.append(f"{name} must begin with {' or '.join(f'{s}://' for s in sorted(schemes))}.")
-    for name, text in (("MUSTER_MASTER_KEY", settings.master_key), ("MUSTER_SECRET", settings.secret)):
+    previous = [("MUSTER_PREVIOUS_MASTER_KEYS", text) for text in listed(settings.previous_master_keys)]
+    keys = [("MUSTER_MASTER_KEY", settings.master_key), ("MUSTER_SECRET", settings.secret), *previous]
+    for name, text in keys:
         try:
             key = key_bytes(text)
         except ValueError as error:
@@ -220,6 +229,11 @@ def _weaknesses(settings: Settings) -> list[str]:
         if "localhost" in settings.mail_from:
             reasons.append("MUSTER_MAIL_FROM must name an address of yours in production, as `Name <address>`.")
     return reasons
+
+
+def listed(text: str) -> list[str]:
+    """The values of a setting that takes several, with commas between."""
+    return [value.strip() for value in text.split(",") if value.strip()]
 
 
 def key_bytes(text: str) -> bytes:

@@ -4,16 +4,18 @@ AES-256-GCM (NIST SP 800-38D) with random nonces of 96 bits throughout: one data
 person, far below the 2^32 messages at which random nonces of one key become a risk.
 """
 
+import contextlib
 import hashlib
 import os
 from typing import Final, Protocol
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-__all__ = ["DataKey", "LocalMasterKey", "MasterKey", "derived"]
+__all__ = ["DataKey", "Keyring", "LocalMasterKey", "MasterKey", "derived"]
 
 NONCE_BYTES: Final = 12
 KEY_BYTES: Final = 32
@@ -67,6 +69,26 @@ class LocalMasterKey:
     def unwrap(self, wrapped: bytes, key_id: UUID) -> bytes:
         """The data key that `wrap` was given."""
         return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], key_id.bytes)
+
+
+class Keyring:
+    """The master key that wraps, and earlier ones that are still needed to unwrap until everything is wrapped anew."""
+
+    def __init__(self, current: MasterKey, *previous: MasterKey) -> None:
+        self.master_id = current.master_id
+        self._current = current
+        self._all = (current, *previous)
+
+    def wrap(self, key: bytes, key_id: UUID) -> bytes:
+        """Wrapped under the current key."""
+        return self._current.wrap(key, key_id)
+
+    def unwrap(self, wrapped: bytes, key_id: UUID) -> bytes:
+        """Unwrapped by whichever key wrapped it. Raises `InvalidTag` when it was none of these."""
+        for master in self._all[:-1]:
+            with contextlib.suppress(InvalidTag):
+                return master.unwrap(wrapped, key_id)
+        return self._all[-1].unwrap(wrapped, key_id)
 
 
 def derived(secret: bytes, purpose: str) -> bytes:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from api.embedded import Postgres, Valkey
+from commands.passwords import Hasher
 from events.committer import Committer
 from events.connections import connect, open_pool
 from events.migrations.upgrade import migrate
 from tests.debian import DebianPostgres, debian_postgres
+from tests.muster import Muster
 from tests.support import Database, Given, History
 
 
@@ -111,3 +113,10 @@ def history() -> type[History]:
 def given() -> Callable[..., Given]:
     """The history of a user, on which a command decides: `given(registered).when(command).then(fact)`."""
     return lambda *events: Given(History().of(*events))
+
+
+@pytest.fixture
+async def muster(database: Database, writer_pool: Any, committer: Committer) -> AsyncIterator[Muster]:
+    hasher = Hasher(threads=2, queue_size=200)
+    yield Muster(database, writer_pool, committer, hasher)
+    hasher.close()

@@ -27,7 +27,7 @@ from events.codec import open_note, read_metadata
 from events.event import Actor
 from events.store import read_stream
 from events.user import DisplayNameChanged
-from tests.commands.muster import PASSWORD, context
+from tests.muster import PASSWORD, context
 
 
 async def test_a_person_registers_proves_the_address_and_signs_in(muster):

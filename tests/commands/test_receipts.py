@@ -13,7 +13,7 @@ from commands.receipts import IdempotencyKeyReused, InFlight, RequestInProgress,
 from commands.register_user import RegisterUser
 from commands.sign_in import SignIn
 from events.event import ANONYMOUS, Actor
-from tests.commands.muster import PASSWORD, context
+from tests.muster import PASSWORD, context
 
 SECRET = b"secret"
 

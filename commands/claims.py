@@ -1,0 +1,113 @@
+"""Claims are derived: who owns which address follows from the log, and can be computed from it again.
+
+That is needed after a change of the secret or of the canonicaliser, and shows whether the table is what it should be.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import asyncpg
+from msgspec import Struct
+
+from commands.addresses import EMAIL_SCOPE, address, claim_key
+from commands.errors import InvalidAddress
+from events.data_keys import DataKeys
+from events.event import Event, Recorded
+from events.store import head, read_log
+from events.user import EmailVerified, RegistrationSuperseded, UserRegistered
+
+__all__ = ["Rebuilt", "rebuild_claims"]
+
+PAGE: Final = 5000
+_TOPICS: Final = [event.__name__ for event in (UserRegistered, EmailVerified, RegistrationSuperseded)]
+_LOCK: Final = "SELECT pg_advisory_xact_lock(x'6d7573746572'::bigint)"
+
+
+class Rebuilt(Struct, frozen=True):
+    """How far a rebuild is: position of the log of how many; at the end, what differed from what was there."""
+
+    position: int
+    head: int
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+
+async def rebuild_claims(
+    connection: asyncpg.Connection, keys: DataKeys, claims_key: bytes, *, repair: bool = True
+) -> AsyncIterator[Rebuilt]:
+    """Compute all claims on addresses from the log, as the owner, and put them in place of what is there.
+
+    Commands go on meanwhile: only the last stretch and the exchange hold the append lock. Nothing is changed unless all
+    of it is, or with `repair` off. Safe to interrupt and to repeat.
+    """
+    await connection.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS rebuilt (key bytea PRIMARY KEY, owner_id uuid NOT NULL UNIQUE, "
+        "proven boolean NOT NULL, claimed_at timestamptz NOT NULL)"
+    )
+    await connection.execute("TRUNCATE rebuilt")
+    position = 0
+    end = await head(connection)
+    while events := await read_log(connection, keys, after=position, until=end, limit=PAGE, topics=_TOPICS):
+        await _apply(connection, events, claims_key)
+        position = events[-1].position
+        yield Rebuilt(position, end)
+    async with connection.transaction():
+        await connection.execute(_LOCK)
+        last = await head(connection)
+        while events := await read_log(connection, keys, after=end, until=last, limit=PAGE, topics=_TOPICS):
+            await _apply(connection, events, claims_key)
+            end = events[-1].position
+        yield await _exchange(connection, last, repair=repair)
+
+
+async def _apply(connection: asyncpg.Connection, events: Sequence[Recorded[Event]], claims_key: bytes) -> None:
+    """Fold a page into the table, one owner after the other, in the order of the log."""
+    claims: dict[bytes, list[Any]] = {}
+    released, proven = [], []
+    for recorded in events:
+        match recorded.event:
+            case UserRegistered(email=str() as email):
+                key = _key(email, claims_key)
+                if key is not None:
+                    claims[key] = [key, recorded.stream_id, recorded.recorded_at]
+            case EmailVerified():
+                proven.append(recorded.stream_id)
+            case RegistrationSuperseded():
+                released.append(recorded.stream_id)
+            case _:  # a forgotten address is claimed by nobody, and no other events were asked for
+                pass
+    await connection.execute("DELETE FROM rebuilt WHERE owner_id = ANY($1)", released)
+    gone = set(released)
+    rows = [row for row in claims.values() if row[1] not in gone]
+    await connection.executemany(
+        "INSERT INTO rebuilt VALUES ($1, $2, false, $3) ON CONFLICT (key) DO UPDATE SET "
+        "owner_id = excluded.owner_id, proven = false, claimed_at = excluded.claimed_at WHERE NOT rebuilt.proven",
+        rows,
+    )
+    await connection.execute("UPDATE rebuilt SET proven = true WHERE owner_id = ANY($1)", proven)
+
+
+def _key(email: str, claims_key: bytes) -> bytes | None:
+    try:
+        return claim_key(claims_key, address(email).canonical)
+    except InvalidAddress:
+        return None
+
+
+async def _exchange(connection: asyncpg.Connection, position: int, *, repair: bool) -> Rebuilt:
+    row = await connection.fetchrow(
+        "SELECT count(*) FILTER (WHERE there.key IS NULL) AS added, count(*) FILTER (WHERE anew.key IS NULL) AS removed, "
+        "count(*) FILTER (WHERE (there.owner_id, there.proven) IS DISTINCT FROM (anew.owner_id, anew.proven) "
+        "                 AND there.key IS NOT NULL AND anew.key IS NOT NULL) AS changed "
+        "FROM (SELECT * FROM claims WHERE scope = $1) AS there FULL JOIN rebuilt AS anew ON anew.key = there.key",
+        EMAIL_SCOPE,
+    )
+    if repair and any(row):
+        await connection.execute("DELETE FROM claims WHERE scope = $1", EMAIL_SCOPE)
+        await connection.execute(
+            "INSERT INTO claims (scope, key, owner_id, proven, claimed_at) "
+            "SELECT $1, key, owner_id, proven, claimed_at FROM rebuilt",
+            EMAIL_SCOPE,
+        )
+    return Rebuilt(position, position, *row)
