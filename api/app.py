@@ -81,7 +81,7 @@ def create_app(settings: Settings) -> Surrounding:
         request_max_body_size=MOST_BODY_BYTES,
         cors_config=_cors(settings.cors_origins),
     )
-    return Surrounding(app, app.lifespan, base_url, metrics)
+    return Surrounding(app, base_url, metrics)
 
 
 def _cors(origins: str) -> CORSConfig | None:

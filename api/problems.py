@@ -85,7 +85,7 @@ def reason_of(error: Exception) -> Exception:
         case MethodNotAllowedException():
             return MethodNotAllowed(headers={"Allow": _with_head((error.headers or {}).get("allow", ""))})
         case RequestEntityTooLarge():
-            return BodyTooLarge(headers={"Connection": "close"})
+            return BodyTooLarge()
         case ValidationException():
             told = [extra for extra in error.extra or () if isinstance(extra, dict)]
             if any(extra.get("key") == "data" for extra in told):

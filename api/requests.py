@@ -6,16 +6,17 @@ because this is where every microsecond is paid by every request.
 
 import re
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
-from litestar.types import ASGIApp, Message, Receive, Send
+from litestar import Litestar
+from litestar.types import Message, Receive, Send
 
 from api.logs import request_id
 from api.metrics import Metrics
 from api.problems import answer
 from api.reasons import InternalError, InvalidHost
+from api.runtime import Runtime
 from api.tracing import trace
 
 __all__ = ["Surrounding", "host_is_valid"]
@@ -53,12 +54,19 @@ _CSP: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors
 class Surrounding:
     """The outermost ASGI application. `lifespan` is the framework's, for whoever runs it without a server."""
 
-    def __init__(self, app: ASGIApp, lifespan: Callable[[], Any], base_url: str, metrics: Metrics) -> None:
-        self.lifespan = lifespan
-        self._app = app
+    def __init__(self, framework: Litestar, base_url: str, metrics: Metrics) -> None:
+        self.framework = framework
+        self.lifespan = framework.lifespan
+        self._app = framework
         self._base_url = base_url
         self._metrics = metrics
         self._security = _security_headers(base_url.startswith("https:"))
+
+    @property
+    def process(self) -> Runtime:
+        """What the process holds open, while its lifespan lasts."""
+        made: Runtime = self.framework.state.runtime
+        return made
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer a request, whatever happens."""

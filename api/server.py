@@ -1,7 +1,7 @@
 """Runs the API on uvicorn: a server that ends in good order, and closes on those who dawdle."""
 
 import asyncio
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 import structlog
@@ -28,6 +28,7 @@ _log = structlog.get_logger()
 class PunctualProtocol(HttpToolsProtocol):
     """Closes connections whose request does not come in time, and those whose headers have no end."""
 
+    request_seconds: ClassVar[float] = REQUEST_SECONDS
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes: int | None = 0
 
@@ -82,7 +83,7 @@ class PunctualProtocol(HttpToolsProtocol):
     def _arm(self) -> None:
         if self._deadline is None:
             self._header_bytes = 0
-            self._deadline = self.loop.call_later(REQUEST_SECONDS, self._too_late)
+            self._deadline = self.loop.call_later(self.request_seconds, self._too_late)
 
     def _disarm(self) -> None:
         if self._deadline is not None:

@@ -1,0 +1,66 @@
+"""The `muster` command."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from api.cli import main
+from tests.api.site import settings_for
+from tests.support import Database
+
+
+@pytest.mark.parametrize("command", [[], ["api"], ["worker"], ["migrate"], ["secret"], ["up"]])
+def test_every_command_says_what_it_does(command):
+    told = CliRunner().invoke(main, [*command, "--help"])
+    assert told.exit_code == 0
+    assert len(told.output) > 100
+
+
+def test_a_secret_is_32_fresh_bytes():
+    made = {CliRunner().invoke(main, ["secret"]).output.strip() for _ in range(3)}
+    assert len(made) == 3
+    assert all(len(base64.urlsafe_b64decode(text + "=")) == 32 for text in made)
+
+
+@pytest.mark.parametrize("command", ["api", "worker", "migrate"])
+def test_settings_that_are_missing_are_told_plainly(command):
+    told = CliRunner().invoke(main, [command], env={"MUSTER_DATABASE_URL": "postgresql://localhost/x"})
+    assert told.exit_code == 2
+    assert "MUSTER_SECRET is missing." in told.output
+    assert "Traceback" not in told.output
+
+
+def environment(database: Database) -> dict[str, str]:
+    settings = settings_for(database)
+    names = ("environment", "database_url", "redis_url", "smtp_url", "base_url", "master_key", "secret")
+    given = {f"MUSTER_{name.upper()}": str(getattr(settings, name)) for name in names}
+    return {"PATH": os.environ["PATH"], "MUSTER_MAIL_FROM": "Muster <no-reply@muster.example>", **given}
+
+
+def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "api.cli", *arguments], env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+async def test_migrate_ends_with_the_first_administrators_link(database: Database):
+    told = run("migrate", "--json", env=environment(database))
+    assert told.returncode == 0, told.stderr
+    link = json.loads(told.stdout.splitlines()[-1])["admin_signup"]
+    assert link.startswith("https://muster.example/sign-up#token=")
+    assert json.loads(run("migrate", "--json", env=environment(database)).stdout)["admin_signup"] == link
+    assert link in run("migrate", env=environment(database)).stdout
+
+
+def test_migrate_says_when_there_is_no_database(postgres):
+    env = environment(Database("postgresql://muster:wrong@127.0.0.1:1/none"))
+    told = run("migrate", env=env)
+    assert told.returncode == 1
+    assert told.stderr.startswith("muster migrate: ")
+    assert "Traceback" not in told.stderr
+    assert "wrong" not in told.stderr

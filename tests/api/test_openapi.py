@@ -1,0 +1,96 @@
+"""The OpenAPI document is true."""
+
+import pytest
+
+from api.documentation import document
+
+
+@pytest.fixture
+async def described(site):
+    return (await site.get("/openapi.json")).json()
+
+
+def operations(described):
+    return [
+        (path, method, operation)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+async def test_is_of_version_3_1(site, described):
+    assert described["openapi"].startswith("3.1")
+    assert (await site.get("/openapi.json")).headers["content-type"].startswith("application/vnd.oai.openapi+json")
+
+
+def test_every_operation_has_a_name_a_summary_and_a_description(described):
+    found = operations(described)
+    assert len({operation["operationId"] for _, _, operation in found}) == len(found)
+    assert all(operation["summary"] and operation["description"] for _, _, operation in found)
+
+
+def test_every_refusal_is_a_problem(described):
+    for path, _, operation in operations(described):
+        for status, response in operation["responses"].items():
+            if int(status) >= 400 and (path, status) != ("/readyz", "503"):
+                ((media_type, content),) = response["content"].items()
+                assert media_type == "application/problem+json"
+                assert content["schema"]["$ref"].endswith("/Problem")
+
+
+def test_what_needs_a_token_says_so_and_what_it_refuses(described):
+    for path, _, operation in operations(described):
+        needs = operation.get("security") == [{"token": []}]
+        assert needs <= ("401" in operation["responses"]), path
+        if path.startswith("/v1/users/{user_id}/roles"):
+            assert "403" in operation["responses"]
+
+
+def test_bodies_take_no_other_fields(described):
+    schemas = described["components"]["schemas"]
+    bodies = [name for name in schemas if name.endswith("Body")]
+    assert len(bodies) == 7
+    assert all(schemas[name]["additionalProperties"] is False for name in bodies)
+
+
+def test_every_reference_leads_somewhere(described):
+    def references(node):
+        if isinstance(node, dict):
+            for name, value in node.items():
+                yield from [value] if name == "$ref" else references(value)
+        elif isinstance(node, list):
+            for item in node:
+                yield from references(item)
+
+    for reference in references(described):
+        node = described
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+
+
+def test_is_made_once(site):
+    assert document(site.app.framework) is document(site.app.framework)
+
+
+async def test_every_answer_of_the_tests_is_declared(site, somebody, auditor, described):
+    asked = [
+        ("GET", "/v1/me", "/v1/me", somebody),
+        ("GET", "/v1/me", "/v1/me", None),
+        ("GET", "/v1/users", "/v1/users", auditor),
+        ("GET", "/v1/users", "/v1/users", somebody),
+        ("GET", "/v1/users/{user_id}", f"/v1/users/{somebody.id}", somebody),
+        ("GET", "/v1/users/{user_id}", f"/v1/users/{auditor.id}", somebody),
+        ("POST", "/v1/users", "/v1/users", None),
+        ("POST", "/v1/sessions", "/v1/sessions", None),
+        ("GET", "/v1/events", "/v1/events", auditor),
+    ]
+    for method, template, path, person in asked:
+        answer = await site.request(method, path, person)
+        responses = described["paths"][template][method.lower()]["responses"]
+        declared = responses[str(answer.status_code)]
+        assert answer.headers["content-type"] in declared["content"]
+        assert {name.lower() for name in declared["headers"]} - {
+            "link",
+            "preference-applied",
+            "retry-after",
+        } <= answer.headers.keys()
