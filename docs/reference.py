@@ -166,13 +166,17 @@ def problems() -> Iterator[str]:
 
 def cli() -> Iterator[str]:
     """What `--help` says of `muster` and of each of its commands."""
-    context = click.Context(main, info_name="muster", terminal_width=100, max_content_width=100)
-    yield from ("```text", main.get_help(context), "```", "")
-    for name in main.list_commands(context):
-        command = main.get_command(context, name)
-        assert command is not None
-        yield f"## muster {name}\n"
-        yield from ("```text", command.get_help(click.Context(command, context, name)), "```", "")
+    yield from _help(main, None, "muster", 1)
+
+
+def _help(command: click.Command, parent: click.Context | None, name: str, depth: int) -> Iterator[str]:
+    context = click.Context(command, parent, info_name=name, max_content_width=100)
+    if depth > 1:
+        yield f"{'#' * depth} {context.command_path}\n"
+    yield from ("```text", command.get_help(context), "```", "")
+    if isinstance(command, click.Group):
+        for child in command.list_commands(context):
+            yield from _help(command.commands[child], context, child, depth + 1)
 
 
 def _modules(package: ModuleType) -> list[ModuleType]:

@@ -85,10 +85,18 @@ def test_every_problem_type_is_documented(built: Path) -> None:
     assert {slug for slug, _, _, _ in described_problems()} <= anchors(built, "problems")
 
 
+def command_lines(command: click.Command, path: str = "muster") -> Iterator[tuple[str, click.Command]]:
+    """Every command of the command line, with the path by which it is called."""
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from command_lines(child, f"{path} {name}")
+
+
 def test_every_command_and_option_of_the_command_line_is_documented(built: Path) -> None:
     text = page(built, "cli")
-    for name, command in main.commands.items():
-        assert f"muster-{name}" in anchors(built, "cli")
+    for path, command in command_lines(main):
+        assert path == "muster" or path.replace(" ", "-") in anchors(built, "cli")
         for option in command.params:
             if isinstance(option, click.Option):
                 assert option.opts[0] in text
