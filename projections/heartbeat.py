@@ -35,7 +35,7 @@ async def unheld(connection: Reading, consumers: Iterable[str]) -> set[tuple[str
 async def end_stuck_holders(
     connection: asyncpg.Connection | asyncpg.Pool, consumers: Iterable[str], seconds: float = STUCK_SECONDS
 ) -> int:
-    """End the sessions that hold a partition and have asked the database nothing for so long; how many there were.
+    """End the sessions that hold a partition and have waited for their clients for so long; how many there were.
 
     A holder that lives asks at least once in a slice. One that does not is stopped, or its host is gone, and would keep
     its partition until somebody noticed. Whatever it had begun is rolled back; should it come back, it starts anew.
@@ -43,7 +43,8 @@ async def end_stuck_holders(
     rows = await connection.fetch(
         f"WITH held AS ({_LOCKS}) "  # noqa: S608 - made of constants
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE usename = current_user AND state LIKE 'idle%' AND pid <> pg_backend_pid() "
+        "WHERE usename = current_user AND pid <> pg_backend_pid() "
+        "AND (state LIKE 'idle%' OR wait_event IN ('ClientRead', 'ClientWrite')) "
         "AND state_change < clock_timestamp() - make_interval(secs => $1) "
         "AND pid IN (SELECT pid FROM held WHERE consumer = ANY($2::bigint[]))",
         seconds,

@@ -32,6 +32,7 @@ class Slices:
         self._wakeups = wakeups
         self._stepped = stepped
         self._held: set[asyncio.Event] = set()
+        self._failing: set[tuple[str, int]] = set()
         self.stopping = False
 
     def stop(self) -> None:
@@ -43,16 +44,23 @@ class Slices:
     async def hold(self, consumer: Consumer, partition: int, seconds: float = SLICE_SECONDS) -> bool:
         """Keep a partition at the log's end for a slice; False, at once, when someone else holds it.
 
-        Errors are logged and end the slice after a pause: what was not committed will be done again.
+        Errors are logged, the first of a row of them, and end the slice after a pause: what was not committed will be done again.
         """
         try:
-            return await self._hold(consumer, partition, seconds)
+            held = await self._hold(consumer, partition, seconds)
         except Overtaken:
             return False
         except Exception as error:  # noqa: BLE001 - whatever it is, the next slice begins from what was committed
-            _log.warning("slice failed", consumer=consumer.name, partition=partition, error=told(error))
+            self._failed(consumer, partition, told(error))
             await asyncio.sleep(0 if self.stopping else PAUSE_SECONDS)
             return True
+        self._failing.discard((consumer.name, partition))
+        return held
+
+    def _failed(self, consumer: Consumer, partition: int, cause: str) -> None:
+        if (consumer.name, partition) not in self._failing:
+            _log.warning("slice failed", consumer=consumer.name, partition=partition, error=cause)
+        self._failing.add((consumer.name, partition))
 
     async def _hold(self, consumer: Consumer, partition: int, seconds: float) -> bool:
         connection = await self._pool.acquire(timeout=seconds)

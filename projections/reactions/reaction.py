@@ -32,13 +32,15 @@ class Reaction:
     async def step(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> Step:
         """Write down what the next events call for, and move the checkpoint: both are on disk when this returns.
 
-        Nobody waits for a reaction, so its positions are not announced.
+        A checkpoint that moves alone does not wait for the disk: should it be lost, nothing is found again. Nobody waits for a reaction, so its positions are not announced.
         """
         found = await next_events(connection, checkpoint, list(self._slots))
-        if found.position == checkpoint.position:
+        if not found.rows:
+            if found.position > checkpoint.position:
+                checkpoint = await move(connection, checkpoint, found.position, tell=False)
             return Step(checkpoint, found.behind, 0)
         async with connection.transaction():
-            await move(connection, checkpoint, found.position, lasting=bool(found.rows), tell=False)
+            await move(connection, checkpoint, found.position, lasting=True, tell=False)
             await owe(connection, [self._owed(row) for row in found.rows])
         return Step(replace(checkpoint, position=found.position), found.behind, len(found.rows))
 

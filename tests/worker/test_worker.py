@@ -2,17 +2,21 @@
 
 import asyncio
 import random
+import subprocess
 from collections import Counter
 
+import pytest
 import redis
 from uuid_utils.compat import uuid7
 
 from api.embedded import Postgres, Valkey
+from api.ports import free_port
 from events.committer import Committer
 from events.connections import connect
 from events.migrations.upgrade import migrate
 from events.user import DisplayNameChanged, EmailVerified, UserRegistered
 from projections.reactions.sending import MOST_CONVERSATIONS
+from tests.debian import debian_redis
 from tests.projections.log import Log
 from tests.support import Database, until
 from tests.worker.conftest import Workers
@@ -199,3 +203,42 @@ async def test_another_number_of_partitions_is_taken_over_by_all_workers(log, wo
 
 async def _counted(database, sql, number):
     return len(await database.query(sql)) == number
+
+
+@pytest.fixture
+def redis7(tmp_path):
+    program = debian_redis()
+    if program is None:
+        pytest.skip("Redis is not installed (Debian's package redis-server)")
+    port = free_port()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+    yield f"redis://127.0.0.1:{port}/0"
+    server.kill()
+    server.wait()
+
+
+async def test_works_on_postgres_15_and_redis_7(database15, redis7, mail, logged):
+    committer = Committer(lambda: connect(database15.url("writer"), "committer"))
+    await committer.start()
+    log = Log(database15, committer)
+    workers = Workers(database15, redis7, mail, logged)
+    try:
+        worker = workers.start(partitions=3)
+        people = [uuid7() for _ in range(30)]
+        for number, person in enumerate(people):
+            await log.add(person, registration(number), DisplayNameChanged("B"))
+        await workers.reach(60)
+        assert {row["display_name"] for row in (await workers.rows()).values()} == {"B"}
+        await mail.reach(30)
+        with redis.Redis.from_url(redis7) as client:
+            (group,) = client.xinfo_groups(client.keys("muster:*")[0])
+            assert group["entries-read"] > 0
+            client.flushall()
+        position = await log.add(uuid7(), registration(31))
+        await workers.reach(position)
+        assert workers.stop(worker) < 1.5
+    finally:
+        for child in workers.children:
+            workers.kill(child)
+        await committer.stop()
