@@ -1,9 +1,9 @@
 """What an enemy begins from: a whole Muster, and a server of it to which bytes can be sent."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 import uvicorn
@@ -13,8 +13,6 @@ from tests.api.conftest import auditor, fresh, site, somebody
 from tests.api.site import Person, Site
 
 __all__ = ["Wire", "analyst", "auditor", "fresh", "site", "somebody", "wire"]
-
-_numbers = itertools.count(1)
 
 
 class Hasty(PunctualProtocol):
@@ -52,12 +50,11 @@ class Wire:
 
 @pytest.fixture(scope="session")
 async def wire(site: Site) -> AsyncIterator[Wire]:
-    config = uvicorn.Config(
-        site.app, port=0, http=Hasty, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False
-    )  # type: ignore[arg-type] # its types of ASGI are looser than the framework's
+    options: Any = {"lifespan": "off", "log_config": None, "access_log": False, "server_header": False}
+    app: Any = site.app
+    config = uvicorn.Config(app, port=0, http=Hasty, ws="none", **options)
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # the test run has its own
-    task = asyncio.create_task(server._serve())
+    task = asyncio.create_task(server._serve())  # without its signal handlers: the test run has its own
     while not server.started:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
     yield Wire(server.servers[0].sockets[0].getsockname()[1])

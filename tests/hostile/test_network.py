@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,11 @@ def status(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1]) if answer else 0
 
 
-def problem(answer: bytes) -> dict:
+def problem(answer: bytes) -> dict[str, Any]:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"application/problem+json" in head.lower()
-    return json.loads(body)
+    told: dict[str, Any] = json.loads(body)
+    return told
 
 
 async def test_a_request_is_answered_over_a_socket(wire):

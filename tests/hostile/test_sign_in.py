@@ -1,0 +1,101 @@
+"""What is done to passwords and sessions."""
+
+import asyncio
+import time
+import unicodedata
+
+import pytest
+
+from events.connections import connect
+from tests.api.site import PASSWORD, projected, served
+from tests.support import Database
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "x" * 12,
+        "x" * 73,
+        "x" * 128,
+        "\u00e4" * 512,
+        "\U0001f40e" * 1000,
+        " leading and trailing ",
+        "\x7f\x01 control characters",
+    ],
+    ids=lambda password: f"{password[:6]!a} x {len(password)}",
+)
+async def test_a_password_is_never_cut(site, password):
+    email = site.new_email()
+    user_id = await site.registered(email, password)
+    await site.post(f"/v1/users/{user_id}/email/verify", {"token": site.link(user_id)})
+    await site.signed_in(email, password)
+    for other in (password[:-1], password + "x", password[:72] if len(password) > 72 else password.swapcase() + "!"):
+        assert (await site.post("/v1/sessions", {"email": email, "password": other})).status_code == 401
+
+
+async def test_the_same_password_from_another_keyboard_lets_the_person_in(site):
+    email, password = site.new_email(), "\u00fcber\u00e9t\u00e9 und \u00c5ngstr\u00f6m"
+    user_id = await site.registered(email, unicodedata.normalize("NFC", password))
+    await site.post(f"/v1/users/{user_id}/email/verify", {"token": site.link(user_id)})
+    await site.signed_in(email, unicodedata.normalize("NFD", password))
+
+
+@pytest.mark.parametrize("password", ["", "short", "x" * 11, "x" * 1025, "x" * 4097])
+async def test_a_password_of_another_length_is_refused(site, password):
+    answer = await site.post("/v1/users", {"email": site.new_email(), "password": password})
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/password"]
+
+
+async def test_ones_own_address_and_the_products_name_are_refused(site):
+    email = "someone.special@example.com"
+    for password in (email, email.upper(), "Muster-Muster-1", "muster2026!!"):
+        answer = await site.post("/v1/users", {"email": email, "password": password})
+        assert answer.status_code == 400, password
+
+
+@pytest.mark.parametrize("sealed", ["gone", "altered"])
+async def test_a_stored_hash_that_is_missing_or_broken_is_401(fresh, sealed):
+    person = await fresh.person()
+    owner = await connect(fresh.database.owner_url, "tests")
+    if sealed == "gone":
+        await owner.execute("DELETE FROM secrets WHERE owner_id = $1", person.id)
+    else:
+        await owner.execute("UPDATE secrets SET sealed = sealed || '\\x00' WHERE owner_id = $1", person.id)
+    await owner.close()
+    answer = await fresh.post("/v1/sessions", {"email": person.email, "password": PASSWORD})
+    assert answer.status_code == 401
+    assert answer.json()["type"].endswith("/problems/invalid-credentials")
+
+
+async def test_a_flood_of_sign_ins_leaves_the_process_answering(database: Database):
+    async with served(database, hash_queue=10) as site, projected(database):
+        flood = [
+            asyncio.create_task(site.post("/v1/sessions", {"email": f"a{n}@example.com", "password": PASSWORD}))
+            for n in range(300)
+        ]
+        waits = []
+        while not all(task.done() for task in flood):
+            began = time.perf_counter()
+            assert (await site.get("/livez")).status_code == 200
+            waits.append(time.perf_counter() - began)
+            await asyncio.sleep(0.005)
+        answers = [task.result() for task in flood]
+    assert {answer.status_code for answer in answers} == {401, 503}
+    busy = [answer for answer in answers if answer.status_code == 503]
+    assert all(answer.headers["retry-after"] for answer in busy)
+    assert all(answer.json()["type"].endswith("/problems/hasher-busy") for answer in busy)
+    # The first wait is that for 300 requests to be read by the same loop that this test runs on.
+    assert sorted(waits[1:])[int(len(waits) * 0.9)] < 0.1
+
+
+async def test_a_registration_by_a_stranger_dies_when_the_owner_registers(site):
+    email = site.new_email()
+    stranger = await site.registered(email, "the password of a stranger")
+    owner = await site.registered(email)
+    spent = await site.post(f"/v1/users/{stranger}/email/verify", {"token": site.link(stranger)})
+    assert spent.status_code == 410
+    assert (await site.post(f"/v1/users/{owner}/email/verify", {"token": site.link(owner)})).status_code == 204
+    strangers = await site.post("/v1/sessions", {"email": email, "password": "the password of a stranger"})
+    assert strangers.status_code == 401
+    assert str((await site.signed_in(email)).id) == owner
