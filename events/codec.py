@@ -6,9 +6,8 @@ version and topic, so that a box opens in its own place only.
 """
 
 import base64
-import binascii
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -37,7 +36,7 @@ class SealBroken(ValueError):
 
 
 class _Envelope(Struct):
-    sealed: str | None = None
+    sealed: bytes | None = None
     class_version: int = 1
 
 
@@ -51,6 +50,7 @@ class _Shape(Struct, frozen=True):
     class_version: int
 
 
+NOT_AT_ITS_PLACE: Final = "A sealed part of the log does not open at its place: it was altered or moved."
 _envelope = msgspec.json.Decoder(_Envelope)
 _json = msgspec.json.Encoder()
 
@@ -110,7 +110,10 @@ def decode(topic: str, state: bytes, stream_id: UUID, version: int, key: DataKey
     shape = _shape(cls)
     if not shape.personal and shape.class_version == 1 and b'"class_version"' not in state:
         return shape.decoder.decode(state)
-    envelope = _envelope.decode(state)
+    try:
+        envelope = _envelope.decode(state)
+    except msgspec.MsgspecError:
+        raise SealBroken(NOT_AT_ITS_PLACE) from None
     if envelope.class_version > shape.class_version:
         raise UnknownEvent(topic, envelope.class_version)
     if envelope.sealed is not None:
@@ -128,12 +131,11 @@ def _upcast(cls: type[Event], shape: _Shape, state: dict[str, Any], version: int
     return shape.decoder.decode(_json.encode(state))
 
 
-def _open(key: DataKey, sealed: str, place: bytes) -> bytes:
+def _open(key: DataKey, box: bytes, place: bytes) -> bytes:
     try:
-        return key.open(base64.b64decode(sealed, validate=True), place)
-    except (InvalidTag, binascii.Error, ValueError):
-        msg = "A sealed part of the log does not open at its place."
-        raise SealBroken(msg) from None
+        return key.open(box, place)
+    except (InvalidTag, ValueError):
+        raise SealBroken(NOT_AT_ITS_PLACE) from None
 
 
 def _spliced(first: bytes, second: bytes) -> bytes:
@@ -160,7 +162,11 @@ def open_note(sealed: str | None, what: str, recorded: Recorded[Event], key: Dat
         return None
     if key is None:
         return FORGOTTEN
-    return msgspec.json.decode(_open(key, sealed, _margin(recorded.stream_id, recorded.version, what)))
+    try:
+        box = base64.b64decode(sealed, validate=True)
+    except ValueError:
+        raise SealBroken(NOT_AT_ITS_PLACE) from None
+    return msgspec.json.decode(_open(key, box, _margin(recorded.stream_id, recorded.version, what)))
 
 
 def write_metadata(metadata: Metadata) -> str:

@@ -8,7 +8,7 @@ from events.codec import decode
 from events.connections import Reading
 from events.data_keys import DataKeys
 from events.event import Event, Recorded
-from events.rows import COLUMNS, log_rows, stream_rows
+from events.rows import COLUMNS, WITHOUT_METADATA, log_rows, stream_rows
 
 __all__ = ["COLUMNS", "head", "read_log", "read_stream", "recorded"]
 
@@ -32,11 +32,13 @@ def recorded(row: Any, keys: DataKeys) -> Recorded[Event]:
 async def read_stream(
     connection: Reading, keys: DataKeys, stream_id: UUID, *, until: int | None = None
 ) -> list[Recorded[Event]]:
-    """All events of a stream, by version, or those until one (included); none where there is no such stream.
+    """All events of a stream, by version, or those until one (included), without metadata; none for no such stream.
 
     Raises `UnknownEvent` for what this version does not know, `SealBroken` for what was tampered with.
     """
-    return await _decoded(connection, keys, await stream_rows(connection, stream_id, until=until))
+    return await _decoded(
+        connection, keys, await stream_rows(connection, stream_id, until=until, columns=WITHOUT_METADATA)
+    )
 
 
 async def read_log(

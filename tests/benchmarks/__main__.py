@@ -11,6 +11,7 @@ from api.installation import postgres_programs
 from events.migrations.upgrade import migrate
 from tests.benchmarks.appends import appends, fill
 from tests.benchmarks.figures import ROUNDS, table
+from tests.benchmarks.folding import folding
 from tests.support import Database
 
 
@@ -32,9 +33,10 @@ def main(rounds: int, rows: int) -> None:
             database = Database(server.url)
             peer_url = server.create("peer")
             asyncio.run(migrate(database.owner_url, database.secret))
+            figures = asyncio.run(folding(database, peer_url, rounds, tell))
             tell(f"filling the log with {rows:,} rows")
             asyncio.run(fill(database, rows))
-            figures = asyncio.run(appends(database, peer_url, postgres_programs(None), rounds, tell))
+            figures += asyncio.run(appends(database, peer_url, postgres_programs(None), rounds, tell))
         finally:
             server.stop()
     click.echo(table(figures))

@@ -1,7 +1,7 @@
 """Figures: rounds of ours and the peer's in turn, medians with their spread, and one table."""
 
 import statistics
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from msgspec import Struct, field
@@ -55,7 +55,7 @@ class Figure(Struct):
         return self.ratio >= self.goal if self.more_is_better else self.ratio <= self.goal
 
 
-async def measure(measures: dict[str, Measure], rounds: int, tell: Callable[[str], None]) -> dict[str, list[float]]:
+async def measure(measures: Mapping[str, Measure], rounds: int, tell: Callable[[str], None]) -> dict[str, list[float]]:
     """Each measure once a round, in turn, so that what slows the machine slows all of them alike."""
     values: dict[str, list[float]] = {name: [] for name in measures}
     for number in range(1, rounds + 1):
