@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid4
 
-from events import administrators, session, user
+from events import user
 from events.codec import SealBroken, decode, encode, has_personal_fields, open_note, seal_note
 from events.event import Event, Recorded, UnknownEvent, event_class, event_classes
 from events.keys import DataKey
@@ -15,11 +15,7 @@ from events.personal import FORGOTTEN, Forgotten, Personal
 from tests.events.examples import EXAMPLES, KEY, STREAM, VERSION, recorded_lines
 from tests.support import NOON
 
-OURS = {
-    name: cls
-    for name, cls in event_classes().items()
-    if cls.__module__ in (user.__name__, session.__name__, administrators.__name__)
-}
+OURS = event_classes()
 
 
 class Renamed(Event, frozen=True):
