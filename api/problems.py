@@ -93,7 +93,7 @@ def reason_of(error: Exception) -> Exception:
             return InvalidParameters(errors=[_parameter(extra) for extra in told])
         case HTTPException() if error.status_code < 500:
             return MalformedRequest()
-        case StoreUnavailable() | OSError() | asyncpg.InterfaceError():
+        case StoreUnavailable() | OSError() | asyncpg.InterfaceError() | asyncpg.InternalClientError():
             return StoreUnavailable("The store cannot be reached now; try again shortly.")
         case asyncpg.UndefinedTableError():
             return StoreUnavailable("The view is still to be made; try again shortly.")

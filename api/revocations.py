@@ -145,7 +145,7 @@ class Revocations:
                 woken.clear()
                 try:
                     await self.catch_up()
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
                     if self.trustworthy:
                         _log.warning("revocations cannot be followed", exc_info=error)
                 await asyncio.sleep(LOOKS_AT_MOST_EVERY_SECONDS)

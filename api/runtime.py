@@ -114,7 +114,7 @@ class Runtime:
         try:
             async with asyncio.timeout(2):
                 await self.reader.fetchval("SELECT 1")
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             wrong.append("The database does not answer.")
         return wrong
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import itertools
+import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -28,7 +29,17 @@ from projections.users import USERS
 from settings import Settings
 from tests.support import Database
 
-__all__ = ["BASE_URL", "PASSWORD", "Person", "Site", "in_one_task", "projected", "served", "settings_for"]
+__all__ = [
+    "BASE_URL",
+    "PASSWORD",
+    "Person",
+    "Site",
+    "environment_for",
+    "in_one_task",
+    "projected",
+    "served",
+    "settings_for",
+]
 
 BASE_URL: Final = "https://muster.example"
 PASSWORD: Final = "a horse, a staple, a battery"
@@ -69,6 +80,14 @@ def settings_for(database: Database, **changes: Any) -> Settings:
         "hash_queue": 500,
     }
     return Settings(**values | changes)
+
+
+def environment_for(database: Database, **changes: str) -> dict[str, str]:
+    """The environment of a process with these settings."""
+    settings = settings_for(database)
+    names = ("environment", "database_url", "redis_url", "smtp_url", "base_url", "master_key", "secret")
+    given = {f"MUSTER_{name.upper()}": str(getattr(settings, name)) for name in names}
+    return {"PATH": os.environ["PATH"], "MUSTER_MAIL_FROM": "Muster <no-reply@muster.example>", **given, **changes}
 
 
 @asynccontextmanager

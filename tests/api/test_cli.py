@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import subprocess
 import sys
 
@@ -10,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from api.cli import main
-from tests.api.site import settings_for
+from tests.api.site import environment_for
 from tests.support import Database
 
 
@@ -35,13 +34,6 @@ def test_settings_that_are_missing_are_told_plainly(command):
     assert "Traceback" not in told.output
 
 
-def environment(database: Database) -> dict[str, str]:
-    settings = settings_for(database)
-    names = ("environment", "database_url", "redis_url", "smtp_url", "base_url", "master_key", "secret")
-    given = {f"MUSTER_{name.upper()}": str(getattr(settings, name)) for name in names}
-    return {"PATH": os.environ["PATH"], "MUSTER_MAIL_FROM": "Muster <no-reply@muster.example>", **given}
-
-
 def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "api.cli", *arguments], env=env, capture_output=True, text=True, check=False, timeout=60
@@ -49,16 +41,16 @@ def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str
 
 
 async def test_migrate_ends_with_the_first_administrators_link(database: Database):
-    told = run("migrate", "--json", env=environment(database))
+    told = run("migrate", "--json", env=environment_for(database))
     assert told.returncode == 0, told.stderr
     link = json.loads(told.stdout.splitlines()[-1])["admin_signup"]
     assert link.startswith("https://muster.example/sign-up#token=")
-    assert json.loads(run("migrate", "--json", env=environment(database)).stdout)["admin_signup"] == link
-    assert link in run("migrate", env=environment(database)).stdout
+    assert json.loads(run("migrate", "--json", env=environment_for(database)).stdout)["admin_signup"] == link
+    assert link in run("migrate", env=environment_for(database)).stdout
 
 
 def test_migrate_says_when_there_is_no_database(postgres):
-    env = environment(Database("postgresql://muster:wrong@127.0.0.1:1/none"))
+    env = environment_for(Database("postgresql://muster:wrong@127.0.0.1:1/none"))
     told = run("migrate", env=env)
     assert told.returncode == 1
     assert told.stderr.startswith("muster migrate: ")

@@ -17,9 +17,7 @@ async def test_metrics_tell_of_requests_by_route_and_of_commands(site, somebody)
     await site.get(f"/v1/users/{somebody.id}", somebody)
     answer = await site.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert (
-        'muster_http_request_seconds_count{method="GET",route="/v1/users/{user_id}",status="200"}' in answer.text
-    )
+    assert 'muster_http_request_seconds_count{method="GET",route="/v1/users/{user_id}",status="200"}' in answer.text
     assert 'muster_commands_total{command="SignIn",outcome="recorded"}' in answer.text
     assert "muster_commit_batch_commands_count" in answer.text
     assert str(somebody.id) not in answer.text

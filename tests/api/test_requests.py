@@ -6,6 +6,7 @@ import pytest
 
 from api.requests import host_is_valid
 from api.tracing import trace
+from tests.api.site import served
 
 
 async def test_every_answer_carries_the_security_headers(site, somebody):
@@ -97,3 +98,17 @@ def test_hosts_that_there_are(host):
 )
 def test_hosts_that_there_are_not(host):
     assert not host_is_valid(host)
+
+
+async def test_pages_of_others_may_not_call_unless_they_are_named(site, database):
+    asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    closed = await site.request("OPTIONS", "/v1/sessions", headers=asked)
+    assert "access-control-allow-origin" not in closed.headers
+    async with served(database, cors_origins="https://app.example, https://other.example") as opened:
+        allowed = await opened.request("OPTIONS", "/v1/sessions", headers=asked)
+        assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+        assert "access-control-allow-credentials" not in allowed.headers
+        stranger = await opened.request("OPTIONS", "/v1/sessions", headers={**asked, "Origin": "https://evil.example"})
+        assert stranger.headers.get("access-control-allow-origin") is None
+        answer = await opened.get("/livez", headers={"Origin": "https://app.example"})
+        assert "Event-Position" in answer.headers["access-control-expose-headers"]
