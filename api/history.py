@@ -38,13 +38,13 @@ class History(Controller):
 
     path = "/v1"
     tags = ("History",)
-    guards = (may("audit:read"),)
-    security = ({"token": []},)
 
     @get(
         "/users/{user_id:uuid}/history",
         operation_id="history_of_user",
         summary="What happened to a user",
+        guards=[may("audit:read")],
+        security=[{"token": []}],
         responses=declared(TOKEN, PARAMETERS, NotPermitted, NoSuchUser, InvalidCursor, StoreUnavailable),
     )
     async def of_user(
@@ -65,6 +65,8 @@ class History(Controller):
         "/events",
         operation_id="events",
         summary="What happened",
+        guards=[may("audit:read")],
+        security=[{"token": []}],
         responses=declared(TOKEN, PARAMETERS, NotPermitted, InvalidCursor, StoreUnavailable),
     )
     async def events(

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import structlog
 from litestar import Litestar
+from litestar.routes import HTTPRoute
+from litestar.status_codes import HTTP_204_NO_CONTENT
 from litestar.types import Message, Receive, Send
 
 from api.logs import request_id
@@ -48,6 +50,18 @@ def _security_headers(https: bool) -> list[tuple[bytes, bytes]]:
     return headers
 
 
+def _allowed(framework: Litestar) -> dict[str, bytes]:
+    """The methods of each path."""
+    methods: dict[str, set[str]] = {}
+    for route in framework.routes:
+        if isinstance(route, HTTPRoute):
+            methods.setdefault(route.path_format, set()).update(map(str, route.methods))
+    return {
+        path: ", ".join(sorted(found | ({"HEAD"} if "GET" in found else set()))).encode()
+        for path, found in methods.items()
+    }
+
+
 _CSP: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 
 
@@ -60,6 +74,7 @@ class Surrounding:
         self._app = framework
         self._base_url = base_url
         self._metrics = metrics
+        self._allowed = _allowed(framework)
         self._security = _security_headers(base_url.startswith("https:"))
 
     @property
@@ -97,6 +112,10 @@ class Surrounding:
             if message["type"] == "http.response.start":
                 answered = message["status"]
                 headers = [*message["headers"], *self._security]
+                if method == "OPTIONS" and answered == HTTP_204_NO_CONTENT:
+                    # The framework forgets the methods that were declared apart from the first.
+                    headers = [header for header in headers if header[0].lower() != b"allow"]
+                    headers.append((b"allow", self._allowed.get(scope.get("path_template", ""), b"OPTIONS")))
                 if not any(name == b"content-security-policy" for name, _ in headers):
                     headers.append(_CSP)
                 headers += [(b"x-request-id", number.encode()), (b"traceparent", span.encode())]

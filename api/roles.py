@@ -31,13 +31,13 @@ class Roles(Controller):
 
     path = "/v1/users/{user_id:uuid}/roles/{role:str}"
     tags = ("Roles",)
-    guards = (may("users:write"),)
-    security = ({"token": []},)
 
     @put(
         operation_id="grant_role",
         summary="Grant a role",
         status_code=HTTP_204_NO_CONTENT,
+        guards=[may("users:write")],
+        security=[{"token": []}],
         responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, NoSuchRole, StaleVersion),
     )
     async def grant(
@@ -55,6 +55,8 @@ class Roles(Controller):
         operation_id="revoke_role",
         summary="Revoke a role",
         status_code=HTTP_204_NO_CONTENT,
+        guards=[may("users:write")],
+        security=[{"token": []}],
         responses=declared(
             TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, NoSuchRole, LastAdministrator, StaleVersion
         ),

@@ -100,6 +100,16 @@ def test_hosts_that_there_are_not(host):
     assert not host_is_valid(host)
 
 
+async def test_options_says_what_can_be_done(site):
+    for path, allowed in (
+        ("/v1/users", "GET, HEAD, OPTIONS, POST"),
+        ("/v1/users/0190b0a6-ad31-7000-8000-61646d696e73/roles/auditor", "DELETE, OPTIONS, PUT"),
+        ("/livez", "GET, HEAD, OPTIONS"),
+    ):
+        answer = await site.request("OPTIONS", path)
+        assert (answer.status_code, answer.headers["allow"]) == (204, allowed)
+
+
 async def test_pages_of_others_may_not_call_unless_they_are_named(site, database):
     asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
     closed = await site.request("OPTIONS", "/v1/sessions", headers=asked)
