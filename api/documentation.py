@@ -130,6 +130,8 @@ def document(app: Litestar) -> bytes:
             for operation in operations.values():
                 for status, response in operation["responses"].items():
                     response["headers"] = _headers(path, operation, status)
+                    if status in ("204", "304"):
+                        response.pop("content", None)
         made = app.state.openapi_json = msgspec.json.encode(schema)
     return made
 

@@ -38,6 +38,12 @@ def test_every_refusal_is_a_problem(described):
                 assert content["schema"]["$ref"].endswith("/Problem")
 
 
+def test_what_has_no_body_declares_none(described):
+    for _, _, operation in operations(described):
+        for status in {"204", "304"} & operation["responses"].keys():
+            assert "content" not in operation["responses"][status]
+
+
 def test_what_needs_a_token_says_so_and_what_it_refuses(described):
     for path, _, operation in operations(described):
         needs = operation.get("security") == [{"token": []}]
