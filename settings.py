@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.structs import fields
 
-__all__ = ["Settings", "SettingsRefused", "described", "key_bytes", "listed", "load", "variable"]
+__all__ = ["Settings", "SettingsRefused", "described", "key_bytes", "listed", "load", "master_keys", "variable"]
 
 
 class SettingsRefused(ValueError):
@@ -234,6 +234,11 @@ def _weaknesses(settings: Settings) -> list[str]:
 def listed(text: str) -> list[str]:
     """The values of a setting that takes several, with commas between."""
     return [value.strip() for value in text.split(",") if value.strip()]
+
+
+def master_keys(settings: Settings) -> list[bytes]:
+    """The current master key and the earlier ones."""
+    return [key_bytes(text) for text in (settings.master_key, *listed(settings.previous_master_keys))]
 
 
 def key_bytes(text: str) -> bytes:

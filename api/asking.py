@@ -3,10 +3,12 @@
 from typing import Any, TypeVar
 
 from api.bodies import JsonRequest
+from api.idempotency import request_stub
 from api.reasons import Declined
 from api.runtime import Runtime
 from commands.errors import Refused
 from commands.handler import Client, Command, Context, Outcome
+from commands.receipts import Stub
 from events.event import ANONYMOUS, Actor
 
 __all__ = ["ask", "recorded_headers", "runtime_of"]
@@ -25,22 +27,30 @@ async def ask(request: JsonRequest, command: Command[R], reason: str | None = No
     """Have a command done in the name of whoever sent the request. Raises what `Handler.handle` raises."""
     process = runtime_of(request)
     name = type(command).__name__
+    context = _context(request, reason, await request_stub(request, process.receipts_key))
     try:
-        outcome = await process.handler.handle(command, _context(request, reason))
+        outcome = await process.handler.handle(command, context)
     except Exception as error:
         kind = type(error).__name__ if isinstance(error, Refused | Declined) else "failed"
         process.metrics.command(name, kind)
         raise
-    process.metrics.command(name, "recorded" if outcome.written else "unchanged")
+    process.metrics.command(name, _became(outcome))
     process.revocations.apply(outcome)
     return outcome
 
 
-def _context(request: JsonRequest, reason: str | None) -> Context:
+def _became(outcome: Outcome[Any]) -> str:
+    if outcome.replayed:
+        return "replayed"
+    return "recorded" if outcome.written else "unchanged"
+
+
+def _context(request: JsonRequest, reason: str | None, stub: Stub | None) -> Context:
     caller = request.user
     host = request.scope.get("client")
     client = Client(host[0] if host else "", request.headers.get("user-agent", "")[:MOST_USER_AGENT])
-    return Context(ANONYMOUS if caller is None else Actor("user", caller.user_id), reason=reason, client=client)
+    actor = ANONYMOUS if caller is None else Actor("user", caller.user_id)
+    return Context(actor, reason=reason, client=client, stub=stub)
 
 
 def recorded_headers(outcome: Outcome[Any], etag: str | None = None) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 import msgspec
 
+from api.operating import claims, keys
 from api.up import up
 from settings import Settings, SettingsRefused, load
 
@@ -37,7 +38,8 @@ def main() -> None:
     """Muster's one command."""
 
 
-main.add_command(up)
+for command in (up, keys, claims):
+    main.add_command(command)
 
 
 @main.command()

@@ -21,6 +21,7 @@ from api.reasons import (
 )
 from commands.access_tokens import InvalidAccessToken
 from commands.passwords import HasherBusy
+from commands.receipts import IdempotencyKeyReused, RequestInProgress
 from events.errors import QueueFull, StoreUnavailable
 from projections.positions import ViewBehind
 
@@ -31,7 +32,7 @@ ALWAYS: Final[Reasons] = (MalformedRequest, InvalidHost, InternalError)
 PARAMETERS: Final[Reasons] = (InvalidParameters,)
 BODY: Final[Reasons] = (MalformedBody, InvalidFields, BodyTooLarge, UnsupportedMediaType)
 TOKEN: Final[Reasons] = (SignInRequired, InvalidAccessToken, RevocationsBehind)
-COMMAND: Final[Reasons] = (StoreUnavailable, QueueFull)
+COMMAND: Final[Reasons] = (StoreUnavailable, QueueFull, InvalidParameters, RequestInProgress, IdempotencyKeyReused)
 HASHING: Final[Reasons] = (HasherBusy,)
 VIEW: Final[Reasons] = (StoreUnavailable, ViewBehind, InvalidParameters)
 

@@ -16,6 +16,7 @@ from litestar.openapi.spec import Components, License, SecurityScheme, Server, T
 from litestar.router import Router
 
 from api.bodies import Body
+from api.idempotency import HEADER, MEANING
 
 __all__ = ["configuration", "document", "openapi_json"]
 
@@ -127,7 +128,9 @@ def document(app: Litestar) -> bytes:
             name: {"description": said, "schema": {"type": "string"}} for name, said in HEADERS.items()
         }
         for path, operations in schema["paths"].items():
-            for operation in operations.values():
+            for method, operation in operations.items():
+                if method not in ("get", "head") and path.startswith("/v1/"):
+                    operation.setdefault("parameters", []).append(IDEMPOTENCY)
                 for status, response in operation["responses"].items():
                     response["headers"] = _headers(path, operation, status)
                     if status in ("204", "304"):
@@ -136,6 +139,13 @@ def document(app: Litestar) -> bytes:
     return made
 
 
+IDEMPOTENCY: Final = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": MEANING,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
+}
 HEADERS: Final = {
     "X-Request-Id": "The id of the request: yours, or one of ours.",
     "WWW-Authenticate": "What is missing (RFC 6750).",

@@ -9,10 +9,10 @@ from events.committer import Committer
 from events.connections import connect
 from events.data_keys import DataKeys
 from events.event import Actor
-from events.keys import LocalMasterKey
+from events.keys import local_keyring
 from events.migrations.roles import role_url
 from events.migrations.upgrade import migrate
-from settings import Settings, key_bytes
+from settings import Settings, key_bytes, master_keys
 
 __all__ = ["migrated", "sign_up_link"]
 
@@ -25,7 +25,7 @@ async def migrated(settings: Settings) -> str | None:
     Safe to repeat and to run twice at once. Raises OSError or asyncpg's errors when the database is not there or does
     not let its owner do this.
     """
-    secret, master = key_bytes(settings.secret), LocalMasterKey(key_bytes(settings.master_key))
+    secret, master = key_bytes(settings.secret), local_keyring(master_keys(settings))
     await migrate(settings.database_url, secret)
     owner = await connect(settings.database_url, "muster migrate")
     try:

@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 from commands import errors as refusals
 from commands.access_tokens import InvalidAccessToken
 from commands.passwords import HasherBusy
+from commands.receipts import IdempotencyKeyReused, RequestInProgress
 from events.errors import QueueFull, StoreUnavailable
 from projections.positions import ViewBehind
 
@@ -141,11 +142,13 @@ STATUSES: Final[dict[type[Exception], int]] = {
     MethodNotAllowed: 405,
     refusals.AddressTaken: 409,
     refusals.LastAdministrator: 409,
+    RequestInProgress: 409,
     refusals.LinkExpired: 410,
     refusals.LinkSpent: 410,
     StaleVersion: 412,
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
+    IdempotencyKeyReused: 422,
     InternalError: 500,
     HasherBusy: 503,
     QueueFull: 503,

@@ -1,4 +1,4 @@
-"""What the operator decided, as commands ask for it: keys for each purpose out of the one secret, and how long things last."""
+"""What the operator decided, as commands ask for it: keys for each purpose, and how long things last."""
 
 from commands.unit import Rules
 from events.keys import derived

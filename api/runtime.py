@@ -20,11 +20,11 @@ from commands.signing_keys import read_signing_keys
 from events.committer import Committer
 from events.connections import connect, open_pool
 from events.data_keys import DataKeys
-from events.keys import LocalMasterKey, derived
+from events.keys import derived, local_keyring
 from events.migrations.roles import role_url
 from events.tail import Wakeups
 from projections.positions import Positions
-from settings import Settings, key_bytes
+from settings import Settings, key_bytes, master_keys
 
 __all__ = ["Runtime", "runtime"]
 
@@ -37,12 +37,13 @@ class Runtime:
     """The parts of a process that requests need; made by `runtime`, which also ends them."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        secret, master = key_bytes(settings.secret), LocalMasterKey(key_bytes(settings.master_key))
+        secret = key_bytes(settings.secret)
         self.settings = settings
         self.metrics = metrics
         self.base_url = settings.base_url.rstrip("/")
-        self.keys = DataKeys(master)
+        self.keys = DataKeys(local_keyring(master_keys(settings)))
         self.cursor_key = derived(secret, "cursors")
+        self.receipts_key = derived(secret, "receipts")
         self.rules = rules(settings)
         self.hasher = Hasher(settings.hash_threads, settings.hash_queue)
         self.tokens = AccessTokens((), self.base_url, settings.audience or self.base_url, settings.access_token_seconds)

@@ -1,6 +1,5 @@
 """Sessions: signing in, going on, signing out."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -86,13 +85,14 @@ class Sessions(Controller):
         copy, and the session is over for everyone.
         """
         revocations = runtime_of(request).revocations
-        # An answer that is given again is not recorded, so its position may be later than what it was decided on.
-        position = await revocations.catch_up()
+        known = await revocations.catch_up()
         try:
             outcome = await ask(request, RefreshSession(data.refresh_token))
         except InvalidRefreshToken:
             await revocations.catch_up()  # a session that was ended for reuse is over before it is answered
             raise
+        # What was appended was true there; an answer to a lost one is not, and may stand later than what it was decided on.
+        position = outcome.position if outcome.first_position or outcome.replayed else known
         return _tokens(request, outcome, position, HTTP_200_OK)
 
     @delete(
@@ -114,7 +114,10 @@ class Sessions(Controller):
 
 def _tokens(request: JsonRequest, outcome: Outcome[SignedIn], position: int, status: int) -> Response[Tokens]:
     issued, tokens = outcome.result, runtime_of(request).tokens
-    access_token = tokens.mint(issued.user_id, issued.session_id, issued.roles, position, datetime.now(UTC))
+    # Its id and its time are the command's, so that a request that is answered again gets the same token.
+    access_token = tokens.mint(
+        issued.user_id, issued.session_id, issued.roles, position, outcome.asked_at, outcome.command_id
+    )
     return Response(
         Tokens(access_token, "Bearer", tokens.seconds, issued.refresh_token, issued.session_id, issued.user_id),
         status_code=status,

@@ -66,7 +66,8 @@ async def registered_view(request: JsonRequest, outcome: Outcome[Registered]) ->
     """The view of someone who was registered this moment, by the same fold: whether the projection has come so far or not."""
     process = runtime_of(request)
     row: UserRow | None = None
-    for recorded in await read_stream(process.writer, process.keys, outcome.result.user_id):
+    history = await read_stream(process.writer, process.keys, outcome.result.user_id, until=outcome.version)
+    for recorded in history:
         if isinstance(recorded.event, USERS.events):
             row = USERS.evolve(row, recorded)
     if row is None:

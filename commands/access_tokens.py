@@ -9,7 +9,6 @@ import msgspec
 from jwt import InvalidTokenError
 from jwt.api_jws import PyJWS
 from msgspec import Struct, ValidationError
-from uuid_utils.compat import uuid7
 
 from commands.signing_keys import ALGORITHM, SigningKey
 
@@ -75,8 +74,13 @@ class AccessTokens:
         """Whether there is a key that signs."""
         return self._signs is not None
 
-    def mint(self, user_id: UUID, session_id: UUID, roles: Iterable[str], position: int, now: datetime) -> str:
-        """A token for a session, true as of `position`: what was recorded later, and cuts it off, has a greater one."""
+    def mint(
+        self, user_id: UUID, session_id: UUID, roles: Iterable[str], position: int, now: datetime, token_id: UUID
+    ) -> str:
+        """A token for a session, true as of `position`: what was recorded later, and cuts it off, has a greater one.
+
+        Ed25519 signs without randomness: the same facts give the same token.
+        """
         assert self._signs is not None, "`muster migrate` makes a signing key"
         assert self._signs.private is not None
         issued = int(now.timestamp())
@@ -86,7 +90,7 @@ class AccessTokens:
             sub=user_id,
             client_id=CLIENT_ID,
             sid=session_id,
-            jti=uuid7(),
+            jti=token_id,
             iat=issued,
             exp=issued + self.seconds,
             pos=position,

@@ -62,7 +62,8 @@ class Outcome(Struct, Generic[R], frozen=True):
 
     A command that changed nothing has the position that it read at and no events. `version` is that of the first stream
     that it wrote to, or read. One that is answered again from its receipt is `replayed`: its `result`, `position`,
-    `command_id` and `asked_at` are those of the first time, and it has no events either.
+    `command_id` and `asked_at` are those of the first time, and it has no events either. `first_position` is where the
+    first event is, or would be, of a command that was appended, and 0 for one that was not.
     """
 
     result: R
@@ -173,7 +174,7 @@ class Handler:
             receipt = Receipt(encoded(result), command_id, unit.now, main, version)
             append.receipt = stub.receipt(receipt, context.actor.id or (written[0].subject_id if written else None))
         position = await self._committer.commit(append)
-        first = position - len(append.events) + 1 if append.events else 0
+        first = position - len(append.events) + 1
         return Outcome(result, position, main, version, written, command_id, unit.now, first)
 
     async def _record(self, unit: Unit, name: str, command_id: UUID, context: Context) -> Append:

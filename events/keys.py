@@ -7,6 +7,7 @@ person, far below the 2^32 messages at which random nonces of one key become a r
 import contextlib
 import hashlib
 import os
+from collections.abc import Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-__all__ = ["DataKey", "Keyring", "LocalMasterKey", "MasterKey", "derived"]
+__all__ = ["DataKey", "Keyring", "LocalMasterKey", "MasterKey", "derived", "local_keyring"]
 
 NONCE_BYTES: Final = 12
 KEY_BYTES: Final = 32
@@ -89,6 +90,12 @@ class Keyring:
             with contextlib.suppress(InvalidTag):
                 return master.unwrap(wrapped, key_id)
         return self._all[-1].unwrap(wrapped, key_id)
+
+
+def local_keyring(keys: Sequence[bytes]) -> Keyring:
+    """A keyring of master keys that are held in this process's memory, the current one first."""
+    current, *previous = map(LocalMasterKey, keys)
+    return Keyring(current, *previous)
 
 
 def derived(secret: bytes, purpose: str) -> bytes:

@@ -13,7 +13,7 @@ import uvloop
 
 from events.connections import connect, open_pool
 from events.data_keys import DataKeys
-from events.keys import LocalMasterKey, derived
+from events.keys import derived, local_keyring
 from events.migrations.roles import role_names, role_url
 from events.tail import Wakeups
 from projections import logs
@@ -27,7 +27,7 @@ from projections.reactions.sending import MOST_CONVERSATIONS, Sending
 from projections.reactions.smtp import MailServer
 from projections.tasks import Tasks
 from projections.users import USERS
-from settings import Settings, key_bytes
+from settings import Settings, key_bytes, master_keys
 
 __all__ = ["main", "run"]
 
@@ -47,7 +47,7 @@ async def run(settings: Settings) -> None:
     secret = key_bytes(settings.secret)
     url = role_url(settings.database_url, "projector", secret)
     database = urlsplit(settings.database_url).path.lstrip("/")
-    keys = DataKeys(LocalMasterKey(key_bytes(settings.master_key)))
+    keys = DataKeys(local_keyring(master_keys(settings)))
     projectors = [Projector(model, keys) for model in MODELS]
     consumers: dict[str, Consumer] = {projector.name: projector for projector in projectors}
     consumers.update({reaction.name: reaction for reaction in REACTIONS})

@@ -13,7 +13,9 @@ from tests.api.site import environment_for
 from tests.support import Database
 
 
-@pytest.mark.parametrize("command", [[], ["api"], ["worker"], ["migrate"], ["secret"], ["up"]])
+@pytest.mark.parametrize(
+    "command", [[], ["api"], ["worker"], ["migrate"], ["secret"], ["up"], ["keys", "rotate"], ["claims", "rebuild"]]
+)
 def test_every_command_says_what_it_does(command):
     told = CliRunner().invoke(main, [*command, "--help"])
     assert told.exit_code == 0

@@ -61,12 +61,12 @@ def signed(payload: dict[str, Any], key: SigningKey = KEY, **headers: Any) -> st
 
 def test_says_whose_it_is_of_which_session_and_as_of_which_position(tokens):
     user_id, session_id = uuid4(), uuid4()
-    said = tokens.verify(tokens.mint(user_id, session_id, {"b", "a"}, 42, NOW), NOW)
+    said = tokens.verify(tokens.mint(user_id, session_id, {"b", "a"}, 42, NOW, uuid4()), NOW)
     assert (said.sub, said.sid, said.roles, said.pos, said.exp - said.iat) == (user_id, session_id, ("a", "b"), 42, 600)
 
 
 def test_is_a_jwt_as_rfc_9068_has_them(tokens):
-    token = tokens.mint(uuid4(), uuid4(), (), 1, NOW)
+    token = tokens.mint(uuid4(), uuid4(), (), 1, NOW, uuid4())
     assert jwt.get_unverified_header(token) == {"alg": "EdDSA", "typ": "at+jwt", "kid": "one"}
     assert {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"} <= jwt.decode(
         token, options={"verify_signature": False}
@@ -74,12 +74,12 @@ def test_is_a_jwt_as_rfc_9068_has_them(tokens):
 
 
 def test_every_token_has_an_id_of_its_own(tokens):
-    made = {tokens.verify(tokens.mint(uuid4(), uuid4(), (), 1, NOW), NOW).jti for _ in range(10)}
+    made = {tokens.verify(tokens.mint(uuid4(), uuid4(), (), 1, NOW, uuid4()), NOW).jti for _ in range(10)}
     assert len(made) == 10
 
 
 def test_ends_when_it_expires_and_not_before(tokens):
-    token = tokens.mint(uuid4(), uuid4(), (), 1, NOW)
+    token = tokens.mint(uuid4(), uuid4(), (), 1, NOW, uuid4())
     assert tokens.verify(token, NOW + timedelta(seconds=599)).pos == 1
     with pytest.raises(InvalidAccessToken):
         tokens.verify(token, NOW + timedelta(seconds=600))
@@ -91,10 +91,10 @@ def test_takes_the_media_type_written_in_full(tokens):
 
 def test_a_key_that_is_retired_verifies_and_the_newest_signs():
     old, new = signing_key("old"), signing_key("new")
-    before = AccessTokens([old], ISSUER, ISSUER).mint(uuid4(), uuid4(), (), 1, NOW)
+    before = AccessTokens([old], ISSUER, ISSUER).mint(uuid4(), uuid4(), (), 1, NOW, uuid4())
     after = AccessTokens([SigningKey("old", old.public, None), new], ISSUER, ISSUER)
     assert after.verify(before, NOW).pos == 1
-    assert jwt.get_unverified_header(after.mint(uuid4(), uuid4(), (), 1, NOW))["kid"] == "new"
+    assert jwt.get_unverified_header(after.mint(uuid4(), uuid4(), (), 1, NOW, uuid4()))["kid"] == "new"
 
 
 def test_a_key_that_is_not_known_is_told_apart_so_that_it_can_be_learnt(tokens):
@@ -206,7 +206,7 @@ def test_refuses_what_is_no_jwt(tokens, token):
 
 
 def test_refuses_one_letter_that_was_changed(tokens):
-    token = tokens.mint(uuid4(), uuid4(), (), 1, NOW)
+    token = tokens.mint(uuid4(), uuid4(), (), 1, NOW, uuid4())
     for place in range(0, len(token) - 1, 7):
         changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
         with pytest.raises(InvalidAccessToken):

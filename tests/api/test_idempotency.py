@@ -1,0 +1,103 @@
+"""Idempotency-Key over HTTP: one effect and one answer for each thing that is asked for."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from tests.api.site import PASSWORD
+
+
+def keyed(key=None):
+    return {"headers": {"Idempotency-Key": key or str(uuid4())}}
+
+
+async def test_a_registration_that_is_sent_again_is_answered_alike_and_done_once(site):
+    body, again = {"email": site.new_email(), "password": PASSWORD}, keyed()
+    before = await site.head()
+    answers = [await site.post("/v1/users", body, **again) for _ in range(3)]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(202, answers[0].content)}
+    assert await site.events_after(before) == ["UserRegistered"]
+
+
+async def test_twenty_at_once_have_one_effect_and_one_answer(site):
+    body, again = {"email": site.new_email(), "password": PASSWORD}, keyed()
+    before = await site.head()
+    answers = await asyncio.gather(*(site.post("/v1/users", body, **again) for _ in range(20)))
+    assert len({(answer.status_code, answer.content) for answer in answers}) == 1
+    assert await site.events_after(before) == ["UserRegistered"]
+
+
+async def test_a_sign_in_is_answered_with_the_same_tokens(site, somebody):
+    body, again = {"email": somebody.email, "password": PASSWORD}, keyed()
+    first, second = [await site.post("/v1/sessions", body, **again) for _ in range(2)]
+    assert (first.status_code, first.content) == (second.status_code, second.content) == (201, first.content)
+    assert first.headers["event-position"] == second.headers["event-position"]
+    assert (await site.post("/v1/sessions", body, **keyed())).json()["session_id"] != first.json()["session_id"]
+
+
+async def test_a_refresh_is_answered_with_the_same_tokens_also_long_after(fresh):
+    person = await fresh.person()
+    body, again = {"refresh_token": person.tokens["refresh_token"]}, keyed()
+    first = await fresh.post("/v1/sessions/refresh", body, **again)
+    second = await fresh.post("/v1/sessions/refresh", body, **again)
+    assert (first.status_code, first.content) == (second.status_code, second.content) == (200, first.content)
+
+
+async def test_an_answer_that_is_given_again_does_not_bring_a_revoked_role_back(fresh):
+    person = await fresh.person("auditor")
+    body, again = {"email": person.email, "password": PASSWORD}, keyed()
+    first = await fresh.post("/v1/sessions", body, **again)
+    await fresh.request("DELETE", f"/v1/users/{person.id}/roles/auditor", fresh.administrator)
+    second = await fresh.post("/v1/sessions", body, **again)
+    assert second.content == first.content
+    token = {"Authorization": f"Bearer {second.json()['access_token']}"}
+    assert (await fresh.get("/v1/events", headers=token)).status_code == 401
+
+
+async def test_another_request_with_the_same_key_is_422(site, somebody):
+    again = keyed()
+    path = f"/v1/users/{somebody.id}/profile"
+    first = await site.request("PATCH", path, somebody, json={"display_name": "Ada"}, **again)
+    other = await site.request("PATCH", path, somebody, json={"display_name": "Bob"}, **again)
+    assert first.status_code == 204
+    assert other.status_code == 422
+    assert other.json()["type"].endswith("/problems/idempotency-key-reused")
+
+
+async def test_keys_belong_to_whoever_chose_them(site, somebody):
+    other = await site.seen(await site.person())
+    again = keyed()
+    for person, name in ((somebody, "Ada"), (other, "Bob")):
+        path = f"/v1/users/{person.id}/profile"
+        answer = await site.request("PATCH", path, person, json={"display_name": name}, **again)
+        assert answer.status_code == 204
+
+
+async def test_a_registration_by_an_administrator_is_answered_alike(fresh):
+    body, again = {"email": fresh.new_email(), "password": PASSWORD}, keyed()
+    first = await fresh.post("/v1/users", body, fresh.administrator, **again)
+    path = f"/v1/users/{first.json()['id']}/profile"
+    assert (await fresh.request("PATCH", path, fresh.administrator, json={"display_name": "Ada"})).status_code == 204
+    second = await fresh.post("/v1/users", body, fresh.administrator, **again)
+    assert (first.status_code, first.content) == (second.status_code, second.content)
+    for name in ("etag", "event-position", "location"):
+        assert first.headers[name] == second.headers[name]
+
+
+async def test_refusals_are_decided_anew(site):
+    email, again = site.new_email(), keyed()
+    body = {"email": email, "password": PASSWORD}
+    assert (await site.post("/v1/sessions", body, **again)).status_code == 401
+    await site.person(email=email)
+    assert (await site.post("/v1/sessions", body, **again)).status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", " ", "x" * 256, "caf\u00e9", "a\tb"])
+async def test_what_is_no_key_is_400(site, key):
+    body = {"email": site.new_email(), "password": PASSWORD}
+    answer = await site.post("/v1/users", body, headers={"Idempotency-Key": key.encode()})
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [
+        {"parameter": "Idempotency-Key", "detail": "Give one key of 1 to 255 visible ASCII characters."}
+    ]

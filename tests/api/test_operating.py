@@ -1,0 +1,53 @@
+"""`muster keys` and `muster claims`, as an operator runs them."""
+
+import base64
+
+from tests.api.site import PASSWORD, environment_for, served
+from tests.api.test_cli import run
+from tests.support import Database
+
+NEW_KEY = base64.urlsafe_b64encode(b"a newer master key with 32 bytes").decode()
+
+
+async def test_keys_are_rotated_and_people_go_on_signing_in(database: Database):
+    async with served(database) as site:
+        person = await site.person()
+    old = environment_for(database)
+    new = old | {"MUSTER_MASTER_KEY": NEW_KEY}
+    refused = run("keys", "rotate", env=new)
+    assert refused.returncode == 2
+    assert "MUSTER_PREVIOUS_MASTER_KEYS" in refused.stderr
+    both = new | {"MUSTER_PREVIOUS_MASTER_KEYS": old["MUSTER_MASTER_KEY"]}
+    told = run("keys", "rotate", env=both)
+    assert told.returncode == 0, told.stderr
+    assert "all are under the current master key" in told.stdout
+    assert "a second" in told.stderr
+    assert run("keys", "rotate", env=new).stdout == "0 keys are wrapped anew; all are under the current master key.\n"
+    database.master_key = b"a newer master key with 32 bytes"
+    async with served(database) as site:
+        assert (await site.post("/v1/sessions", {"email": person.email, "password": PASSWORD})).status_code == 201
+
+
+async def test_claims_are_checked_and_rebuilt(database: Database):
+    async with served(database) as site:
+        person = await site.person()
+        environment = environment_for(database)
+        assert "Claims are what the log says" in run("claims", "rebuild", "--check", env=environment).stdout
+        await database.query("DELETE FROM claims")
+        wrong = run("claims", "rebuild", "--check", env=environment)
+        assert wrong.returncode == 1
+        assert "1 added, 0 removed, 0 changed" in wrong.stderr
+        told = run("claims", "rebuild", env=environment)
+        assert told.returncode == 0, told.stderr
+        assert "1 added, 0 removed, 0 changed" in told.stdout
+        assert "a second" in told.stderr
+        assert (await site.post("/v1/sessions", {"email": person.email, "password": PASSWORD})).status_code == 201
+
+
+def test_says_when_there_is_no_database():
+    environment = environment_for(Database("postgresql://muster:wrong@127.0.0.1:1/none"))
+    for command in (("keys", "rotate"), ("claims", "rebuild")):
+        told = run(*command, env=environment)
+        assert told.returncode == 1
+        assert "the database does not take it" in told.stderr
+        assert "Traceback" not in told.stderr
