@@ -8,7 +8,6 @@ from msgspec import Struct
 from commands.addresses import EMAIL_SCOPE, address, claim_key
 from commands.errors import InvalidAddress, InvalidCredentials
 from commands.refresh_tokens import KIND, Family
-from commands.register_user import may_mail
 from commands.secrets import PASSWORD
 from commands.unit import Unit
 from commands.user import NOBODY, User
@@ -41,7 +40,7 @@ class SignIn(Struct, frozen=True):
 
     def decide_unverified(self, user: User, now: datetime) -> list[UserEvent]:
         """Whoever knows the password of an unproved account is mailed the link again, within limits."""
-        return [VerificationRequested()] if user.active and may_mail(user, now) else []
+        return [VerificationRequested()] if user.active and user.may_be_mailed(now) else []
 
     async def perform(self, unit: Unit) -> SignedIn:
         """Find the account by its claim and verify the password; both take as long where there is none."""

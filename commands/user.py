@@ -1,7 +1,7 @@
 """What a command knows of a user, folded from the user's stream."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 from uuid import UUID
 
@@ -22,16 +22,16 @@ from events.user import (
     VerificationRequested,
 )
 
-__all__ = ["NOBODY", "User", "evolve", "fold"]
+__all__ = ["MOST_MAILS_AN_HOUR", "NOBODY", "User", "evolve", "fold"]
 
-_REMEMBERED_MAILS: Final = 5
+MOST_MAILS_AN_HOUR: Final = 5
 
 
 class User(Struct, frozen=True):
     """A user as decisions see them; `version` 0 is someone who never was.
 
     `verification_version` is the version of the newest event that asked for proof of the address: only its link lives.
-    `mailed_at` are the times of the newest events that made us write to the address.
+    `mailed_at` are the times of the newest events that made us write to the address: at most five an hour do.
     """
 
     id: UUID | None = None
@@ -53,6 +53,10 @@ class User(Struct, frozen=True):
     def may_sign_in(self) -> bool:
         """Whether the right password opens a session."""
         return self.active and self.email_verified
+
+    def may_be_mailed(self, now: datetime) -> bool:
+        """Whether one more fact makes us write to the address."""
+        return sum(at > now - timedelta(hours=1) for at in self.mailed_at) < MOST_MAILS_AN_HOUR
 
 
 NOBODY: Final = User()
@@ -85,7 +89,9 @@ def evolve(user: User, recorded: Recorded[UserEvent]) -> User:
 
 
 def _mailed(user: User, recorded: Recorded[UserEvent]) -> tuple[datetime, ...]:
-    return (*user.mailed_at, recorded.recorded_at)[-_REMEMBERED_MAILS:]
+    if not user.may_be_mailed(recorded.recorded_at):
+        return user.mailed_at
+    return (*user.mailed_at, recorded.recorded_at)[-MOST_MAILS_AN_HOUR:]
 
 
 def _verification_mailed(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:

@@ -10,12 +10,14 @@ from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Column, DateTime, Text,
 from events.event import Recorded
 from events.personal import Forgotten
 from events.user import (
+    AddressRegisteredAgain,
     DisplayNameChanged,
     EmailVerified,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
     UserRegistered,
+    VerificationRequested,
 )
 from projections.read_model import ReadModel, Row
 
@@ -42,8 +44,16 @@ class UserRow(Row, frozen=True, kw_only=True):
 
 
 UsersEvent: TypeAlias = (
-    UserRegistered | EmailVerified | DisplayNameChanged | RoleGranted | RoleRevoked | RegistrationSuperseded
+    UserRegistered
+    | VerificationRequested
+    | EmailVerified
+    | AddressRegisteredAgain
+    | RegistrationSuperseded
+    | DisplayNameChanged
+    | RoleGranted
+    | RoleRevoked
 )
+"""Every event of the stream, also those that change nothing here: the row's version is what If-Match is held against."""
 
 
 def evolve(row: UserRow | None, recorded: Recorded[UsersEvent]) -> UserRow | None:
@@ -65,8 +75,8 @@ def evolve(row: UserRow | None, recorded: Recorded[UsersEvent]) -> UserRow | Non
             changes = {"roles": tuple(sorted({*row.roles, role}))}
         case RoleRevoked(role=revoked):
             changes = {"roles": tuple(role for role in row.roles if role != revoked)}
-        case UserRegistered():
-            pass
+        case UserRegistered() | VerificationRequested() | AddressRegisteredAgain():
+            return replace(row, version=recorded.version)
     return replace(row, **changes, updated_at=recorded.recorded_at, version=recorded.version)
 
 

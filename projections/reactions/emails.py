@@ -62,9 +62,12 @@ class Emails(Struct, frozen=True):
         to them through us. What is left is plain ASCII, so that links arrive on one line.
         """
         user = fold(history)
-        answered = next((event for event in history if event.position == delivery.position), None)
-        if answered is None or not user.active or not isinstance(user.email, str):
+        place = next((place for place, event in enumerate(history) if event.position == delivery.position), None)
+        if place is None or not user.active or not isinstance(user.email, str):
             raise Obsolete("The account is gone.")
+        answered = history[place]
+        if not fold(history[:place]).may_be_mailed(answered.recorded_at):
+            raise Obsolete("The address was written to often enough in the hour before.")
         subject, values = _MAILS[delivery.slot](self, delivery, user, answered)
         return self._message(delivery, user.email, subject, values)
 

@@ -167,3 +167,14 @@ async def test_a_view_that_is_not_there_in_time_says_so(site, somebody):
     assert answer.status_code == 503
     assert answer.json()["type"].endswith("/problems/view-behind")
     assert answer.headers["retry-after"] == "1"
+
+
+async def test_the_etag_of_the_view_holds_after_a_stranger_tried_the_address(site):
+    person = await site.seen(await site.person())
+    await site.registered(person.email)
+    await site.seen(person)
+    tag = (await site.get(f"/v1/users/{person.id}", person)).headers["etag"]
+    changed = await site.request(
+        "PATCH", f"/v1/users/{person.id}/profile", person, json={"display_name": "Ada"}, headers={"If-Match": tag}
+    )
+    assert changed.status_code == 204

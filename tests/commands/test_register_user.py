@@ -1,3 +1,4 @@
+from datetime import timedelta
 from uuid import UUID
 
 from commands.errors import AddressTaken
@@ -33,19 +34,23 @@ def test_tells_those_who_may_know_that_the_address_is_taken(given):
     given(registered, proved).when(telling, registration=registered).then_refused(AddressTaken)
 
 
-def test_tells_the_owner_of_a_proved_address(given):
-    given(registered, proved).when(ask.decide_owner, new_id=someone, now=NOON).then(AddressRegisteredAgain())
+def test_notes_each_try_at_a_proved_address(given):
+    for times in range(7):
+        again = [AddressRegisteredAgain()] * times
+        given(registered, proved, *again).when(ask.decide_owner, new_id=someone).then(AddressRegisteredAgain())
 
 
-def test_tells_the_owner_five_times_an_hour_at_most(given):
-    again = [AddressRegisteredAgain()] * 4
-    given(registered, proved, *again).when(ask.decide_owner, new_id=someone, now=NOON).then_nothing()
+def test_mails_the_owner_five_times_an_hour_at_most(given):
+    user = given(registered, proved, *[AddressRegisteredAgain()] * 9).user
+    assert len(user.mailed_at) == 5
+    assert not user.may_be_mailed(NOON + timedelta(minutes=59))
+    assert user.may_be_mailed(NOON + timedelta(minutes=61, seconds=1))
 
 
 def test_supersedes_whoever_never_proved_the_address(given):
-    given(registered).when(ask.decide_owner, new_id=someone, now=NOON).then(RegistrationSuperseded(someone))
+    given(registered).when(ask.decide_owner, new_id=someone).then(RegistrationSuperseded(someone))
 
 
 def test_supersedes_nobody_twice(given):
     gone = RegistrationSuperseded(someone)
-    given(registered, gone).when(ask.decide_owner, new_id=someone, now=NOON).then_nothing()
+    given(registered, gone).when(ask.decide_owner, new_id=someone).then_nothing()

@@ -7,12 +7,14 @@ import pytest
 
 from events.personal import FORGOTTEN
 from events.user import (
+    AddressRegisteredAgain,
     DisplayNameChanged,
     EmailVerified,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
     UserRegistered,
+    VerificationRequested,
 )
 from projections.users import UserRow, evolve
 from tests.support import NOON, History
@@ -84,3 +86,13 @@ def test_someone_forgotten_is_not_shown(forgotten):
 
 def test_someone_forgotten_in_the_middle_of_their_history_is_removed():
     assert row_of(registered, DisplayNameChanged(FORGOTTEN), EmailVerified()) is None
+
+
+def test_the_rows_version_is_the_streams_also_after_what_changes_nothing_else(history):
+    events = history().of(registered, VerificationRequested(), EmailVerified(), AddressRegisteredAgain())
+    row = None
+    for recorded in events:
+        row = evolve(row, recorded)
+    assert row is not None
+    assert row.version == 4
+    assert row.updated_at == events[2].recorded_at

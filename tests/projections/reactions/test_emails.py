@@ -154,3 +154,12 @@ def test_lines_are_short_enough_and_links_are_not_broken():
     assert max(map(len, raw.split(b"\r\n"))) < 998
     assert b"\n" not in raw.replace(b"\r\n", b"")
     assert b"quoted-printable" not in raw
+
+
+def test_the_owner_of_an_address_is_written_to_five_times_an_hour_at_most():
+    proved_and_tried = (registered, EmailVerified(), *[AddressRegisteredAgain()] * 8)
+    for answer in (3, 6):
+        assert Asked(*proved_and_tried, answer=answer, slot="registered-again").mail["To"] == "ada@example.com"
+    for answer in (7, 10):
+        with pytest.raises(Obsolete, match="often enough"):
+            _ = Asked(*proved_and_tried, answer=answer, slot="registered-again").mail
