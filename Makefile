@@ -5,7 +5,7 @@ BIN := .venv/bin
 UV = $(if $(wildcard .tools/bin/uv),.tools/bin/uv,uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check bench docs
+.PHONY: help install up test check torture bench docs
 
 help: ## Show what can be made (this text).
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ check: .venv/.stamp ## Check format, style, types, the direction of imports, the
 	$(BIN)/lint-imports
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
 	$(UV) lock --check
+
+torture: .venv/.stamp ## Append a million events while backends are killed, and compare what everyone saw; ARGS="--help" tells more.
+	@exec $(BIN)/python -m tests.torture $(ARGS)
 
 bench: .venv/.stamp ## Measure against the peers and print one table; takes a while.
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)

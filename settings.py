@@ -126,7 +126,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=3650,
-            description="How long the client address and user agent of a command can be read; then their key is destroyed.",
+            description="How many days after the end of its month a command's client address and user agent can still be "
+            "read; then the key that sealed them is destroyed.",
         ),
     ] = 90
     partitions: Annotated[

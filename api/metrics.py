@@ -2,13 +2,24 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import generate_latest
 
 __all__ = ["Metrics"]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # the library left it untyped
 
 
 class Metrics:
@@ -38,6 +49,12 @@ class Metrics:
         self._commits = Histogram(
             "muster_commit_seconds", "How long a commit took.", buckets=_SECONDS, registry=self.registry
         )
+        self._waits = Histogram(
+            "muster_commit_wait_seconds",
+            "How long the first command of a batch had waited for its commit to begin.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
@@ -50,10 +67,11 @@ class Metrics:
         """A command was handled: `recorded`, `unchanged`, or the name of what it was refused for."""
         self._commands.labels(name, outcome).inc()
 
-    def commit(self, commands: int, seconds: float) -> None:
+    def commit(self, commands: int, seconds: float, waited: float) -> None:
         """A transaction was committed."""
         self._batches.observe(commands)
         self._commits.observe(seconds)
+        self._waits.observe(waited)
 
     def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """A number that is asked for whenever someone looks."""

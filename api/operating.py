@@ -45,7 +45,8 @@ def rotate() -> None:
 
     \b
     1. Put the present MUSTER_MASTER_KEY into MUSTER_PREVIOUS_MASTER_KEYS and a new one (muster secret) into
-       MUSTER_MASTER_KEY, for the API and the workers, and start them again.
+       MUSTER_MASTER_KEY, for the API and the workers, and start them again, all at once: a process that does not
+       know the new key yet cannot read what one that does has written.
     2. Run muster keys rotate with the same two settings, and MUSTER_DATABASE_URL as the database's owner.
     3. Take MUSTER_PREVIOUS_MASTER_KEYS out again, and destroy the old key and its copies.
 

@@ -31,6 +31,7 @@ UNAVAILABLE: Final = ("25006", "53", "57", "58")
 class _Waiting(Struct, eq=False):
     append: Append
     answer: asyncio.Future[int]
+    since: float
 
 
 class _Backend(Struct, frozen=True):
@@ -56,7 +57,8 @@ class Committer:
         self._task: asyncio.Task[None] | None = None
         self._connection: asyncpg.Connection | None = None
         self._backend: _Backend | None = None
-        self.observe: Callable[[int, float], None] = lambda _size, _seconds: None
+        self.observe: Callable[[int, float, float], None] = lambda _size, _seconds, _waited: None
+        """Told of each commit: how many commands it had, how long it took, and how long the first of them had waited."""
 
     @property
     def waiting(self) -> int:
@@ -89,10 +91,11 @@ class Committer:
             raise StoreUnavailable(msg)
         if len(self._queue) >= self._queue_size:
             raise QueueFull
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(append, answer))
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[int] = loop.create_future()
+        self._queue.append(_Waiting(append, answer, loop.time()))
         self._wake.set()
-        return await asyncio.shield(answer)
+        return await answer
 
     async def _run(self) -> None:
         while not (self._closing and not self._queue):
@@ -127,7 +130,7 @@ class Committer:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is some command's answer
             await self._settle_failure(batch, error)
             return
-        self.observe(len(batch), asyncio.get_running_loop().time() - started)
+        self.observe(len(batch), asyncio.get_running_loop().time() - started, started - batch[0].since)
         for waiting, answer in zip(batch, answers(appends, *row), strict=True):
             _answer(waiting, answer)
 
@@ -186,6 +189,10 @@ class Committer:
 
     async def _open(self) -> None:
         connection = await self._connect()
+        # Durability is always on, whatever the server's default; a stricter default, for replicas, stays.
+        await connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
         row = await connection.fetchrow("SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
         self._connection, self._backend = connection, _Backend(row["pid"], row["backend_start"])
 

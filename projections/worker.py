@@ -25,6 +25,7 @@ from projections.queue import Queue
 from projections.reactions.emails import EMAILS, Emails
 from projections.reactions.sending import MOST_CONVERSATIONS, Sending
 from projections.reactions.smtp import MailServer
+from projections.sweeping import sweep_regularly
 from projections.tasks import Tasks
 from projections.users import USERS
 from settings import Settings, key_bytes, master_keys
@@ -73,9 +74,11 @@ async def run(settings: Settings) -> None:
     sending = Sending(pool, keys, emails, MailServer(settings.smtp_url))
     tasks = Tasks(pool, wakeups, queue, sending, consumers)
     listening = asyncio.create_task(wakeups.start())
+    sweeping = asyncio.create_task(sweep_regularly(pool, settings.client_retention_days, finished))
     _log.info("worker started", partitions=settings.partitions)
     await tasks.work(finished, holds + 8)
     listening.cancel()
+    await sweeping
     await wakeups.stop()
     await queue.close()
     pool.terminate()

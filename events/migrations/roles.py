@@ -34,7 +34,7 @@ def role_url(database_url: str, role: str, secret: bytes) -> str:
 async def ensure_roles(connection: asyncpg.Connection, database: str, secret: bytes) -> None:
     """Make the roles where they are missing and give them their passwords. Safe to repeat.
 
-    The connection's user needs CREATEROLE, or roles that were made beforehand and that it may alter.
+    The connection's user needs CREATEROLE.
     """
     for role, name in role_names(database).items():
         plain = f"{database}_{role}"

@@ -1,10 +1,10 @@
 """`make bench`: the figures of docs/benchmarks.md, measured beside their peers in one run."""
 
-import asyncio
 import tempfile
 from pathlib import Path
 
 import click
+import uvloop
 
 from api.embedded import Postgres
 from api.installation import postgres_programs
@@ -32,11 +32,11 @@ def main(rounds: int, rows: int) -> None:
         try:
             database = Database(server.url)
             peer_url = server.create("peer")
-            asyncio.run(migrate(database.owner_url, database.secret))
-            figures = asyncio.run(folding(database, peer_url, rounds, tell))
+            uvloop.run(migrate(database.owner_url, database.secret))
+            figures = uvloop.run(folding(database, peer_url, rounds, tell))
             tell(f"filling the log with {rows:,} rows")
-            asyncio.run(fill(database, rows))
-            figures += asyncio.run(appends(database, peer_url, postgres_programs(None), rounds, tell))
+            uvloop.run(fill(database, rows))
+            figures += uvloop.run(appends(database, peer_url, postgres_programs(None), rounds, tell))
         finally:
             server.stop()
     click.echo(table(figures))

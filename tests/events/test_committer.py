@@ -55,7 +55,7 @@ async def test_gives_positions_without_a_gap(committer, database):
 
 async def test_many_commands_share_few_transactions(committer, database):
     batches: list[int] = []
-    committer.observe = lambda size, _seconds: batches.append(size)
+    committer.observe = lambda size, _seconds, _waited: batches.append(size)
     await asyncio.gather(*(committer.commit(verified()) for _ in range(300)))
     assert sum(batches) == 300
     assert len(batches) <= 3
@@ -227,3 +227,13 @@ async def test_the_server_ending_our_backend_is_survived(committer, writer_pool,
     waiting += [asyncio.create_task(committer.commit(verified())) for _ in range(50)]
     assert sorted(await asyncio.gather(*waiting)) == list(range(1, 101))
     assert await positions(database) == list(range(1, 101))
+
+
+@pytest.mark.parametrize(("default", "used"), [("off", "on"), ("on", "on"), ("remote_apply", "remote_apply")])
+async def test_what_is_acknowledged_is_durable_whatever_the_servers_default(database, default, used):
+    await database.query(f"ALTER DATABASE {database.owner_url.rpartition('/')[2]} SET synchronous_commit = {default}")
+    made = Committer(lambda: connect(database.url("writer"), "committer"))
+    await made.start()
+    assert made._connection is not None
+    assert await made._connection.fetchval("SHOW synchronous_commit") == used
+    await made.stop()

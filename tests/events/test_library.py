@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
 from eventsourcing.application import Application
+from eventsourcing.persistence import Mapper, StoredEvent
 from eventsourcing.tests.persistence import (
     AggregateRecorderTestCase,
     ApplicationRecorderTestCase,
@@ -79,10 +80,21 @@ class TestNonInterleavingOn15(Ours, NonInterleavingNotificationIDsBaseCase):
     pass
 
 
+class OurMapper(Mapper[UUID]):
+    """The library's place for a codec, with ours in it; events without personal fields need no key."""
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        stream, version = cast("UUID", stored_event.originator_id), stored_event.originator_version
+        return decode(stored_event.topic, stored_event.state, stream, version, None)
+
+
 class Stored(Application[UUID]):
-    """A stock application, but for the name of its table."""
+    """A stock application, but for the name of its table and its mapper."""
 
     name = "stored"
+
+    def construct_mapper(self) -> Mapper[UUID]:
+        return OurMapper(self.construct_transcoder())
 
 
 async def test_the_stock_recorder_and_a_stock_application_read_what_we_wrote(database, committer, writer_pool):
@@ -96,7 +108,6 @@ async def test_the_stock_recorder_and_a_stock_application_read_what_we_wrote(dat
         "POSTGRES_PORT": str(parts.port),
         "POSTGRES_USER": parts.username or "",
         "POSTGRES_PASSWORD": parts.password or "",
-        "APPLICATION_NAME": "stored",
         "CREATE_TABLE": "n",
     }
 
@@ -104,9 +115,8 @@ async def test_the_stock_recorder_and_a_stock_application_read_what_we_wrote(dat
         application = Stored(environment)
         try:
             log = application.recorder.select_notifications(start=1, limit=10)
-            events = application.recorder.select_events(stream)
-            assert [event.originator_version for event in events] == [1, 2, 3]
-            return [decode(item.topic, item.state, stream, item.originator_version, None) for item in log]
+            assert [item.id for item in log] == [1, 2, 3]
+            return list(cast("Any", application.events).get(stream))
         finally:
             application.close()
 

@@ -163,3 +163,15 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     ) SELECT count(*) FROM gone;
 $$;
 REVOKE ALL ON FUNCTION prune_receipts FROM PUBLIC;
+
+-- The key of a month is destroyed so many days after the month's end; what it sealed can be read no longer.
+CREATE FUNCTION expire_client_keys(days integer) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH gone AS (
+        UPDATE client_keys SET wrapped = NULL
+        WHERE wrapped IS NOT NULL
+            AND to_date(month, 'YYYY-MM') + interval '1 month' + make_interval(days => $1) <= clock_timestamp()
+        RETURNING 1
+    ) SELECT count(*) FROM gone;
+$$;
+REVOKE ALL ON FUNCTION expire_client_keys FROM PUBLIC;

@@ -12,4 +12,4 @@ GRANT SELECT ON stored_events, data_keys, client_keys, checkpoints, parked_event
 
 GRANT SELECT ON stored_events, data_keys TO {projector};
 GRANT SELECT, INSERT, UPDATE, DELETE ON checkpoints, parked_events, deliveries TO {projector};
-GRANT EXECUTE ON FUNCTION prune_receipts TO {projector};
+GRANT EXECUTE ON FUNCTION prune_receipts, expire_client_keys TO {projector};
