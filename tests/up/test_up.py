@@ -7,7 +7,6 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -22,10 +21,6 @@ from tests.debian import DebianPostgres, debian_redis
 from tests.up.processes import MAKE, MUSTER, Up, alive, left_in, until
 
 ROOT = Path(__file__).parents[2]
-
-complete = pytest.mark.skipif(
-    not all(map(find_spec, ("api.cli", "api.server", "projections.worker"))), reason="needs Muster's own commands"
-)
 
 
 def test_help_tells_of_folder_ports_and_own_servers() -> None:
@@ -76,7 +71,6 @@ def status(url: str) -> int:
         return 0
 
 
-@complete
 def test_a_new_folder_by_make_then_the_same_again(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Up(data, command=MAKE if (ROOT / ".venv" / ".stamp").exists() else MUSTER) as up:
@@ -96,7 +90,6 @@ def test_a_new_folder_by_make_then_the_same_again(tmp_path: Path) -> None:
         assert left_in(data) == []
 
 
-@complete
 def test_heals_when_each_process_is_killed_and_leaves_nothing_when_it_is_killed_itself(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Up(data, command=MUSTER) as up:
@@ -146,13 +139,11 @@ def runs_on(data: Path, **own: str) -> None:
 OWN_SMTP = "smtp://127.0.0.1:9"
 
 
-@complete
 def test_runs_on_ones_own_postgres_15(tmp_path: Path, postgres15: DebianPostgres, valkey: Valkey) -> None:
     url = asyncio.run(postgres15.create("brought_to_up"))
     runs_on(tmp_path, MUSTER_DATABASE_URL=url, MUSTER_REDIS_URL=valkey.url, MUSTER_SMTP_URL=OWN_SMTP)
 
 
-@complete
 def test_runs_on_ones_own_redis_7(tmp_path: Path, postgres: Postgres, redis7: str) -> None:
     url = postgres.create("brought_to_up")
     runs_on(tmp_path / "data", MUSTER_DATABASE_URL=url, MUSTER_REDIS_URL=redis7, MUSTER_SMTP_URL=OWN_SMTP)
