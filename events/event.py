@@ -21,7 +21,7 @@ class UnknownEvent(LookupError):
         super().__init__(f"This version of Muster does not know {what}: upgrade it before it reads this log.")
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """A fact. Its class name is its name on disk, for ever; a changed shape is a new `class_version` with an upcast.
 
     An upcast from version 1 to 2 is a static method `upcast_v1_v2(state)` that changes the decoded state in place,
@@ -83,7 +83,7 @@ class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
-class Recorded(Struct, Generic[E_co], frozen=True):
+class Recorded(Struct, Generic[E_co], frozen=True, gc=False):
     """An event in the log, with the envelope that says where and when.
 
     `position` is its place in the whole log, from 1 and without gaps; `version` its place in its stream, from 1.

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from events.connections import Reading
 
-__all__ = ["COLUMNS", "WITHOUT_METADATA", "log_rows", "stream_rows"]
+__all__ = ["COLUMNS", "OF_A_STREAM", "log_rows", "stream_rows"]
 
 COLUMNS: Final = (
     "originator_id, originator_version, topic, state, notification_id, stream_type, subject_id, recorded_at, metadata"
 )
 
-WITHOUT_METADATA: Final = COLUMNS.removesuffix("metadata") + "NULL AS metadata"
-"""For decisions, which never look at it: a third of the time of reading a long stream is in its text."""
+OF_A_STREAM: Final = "originator_version, topic, state, notification_id, stream_type, subject_id, recorded_at"
+"""For decisions, which know the stream and never look at metadata: a third of a long stream's time is in that text."""
 
 
 class _Question:

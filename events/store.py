@@ -8,7 +8,7 @@ from events.codec import decode
 from events.connections import Reading
 from events.data_keys import DataKeys
 from events.event import Event, Recorded
-from events.rows import COLUMNS, WITHOUT_METADATA, log_rows, stream_rows
+from events.rows import COLUMNS, OF_A_STREAM, log_rows, stream_rows
 
 __all__ = ["COLUMNS", "head", "read_log", "read_stream", "recorded"]
 
@@ -36,9 +36,13 @@ async def read_stream(
 
     Raises `UnknownEvent` for what this version does not know, `SealBroken` for what was tampered with.
     """
-    return await _decoded(
-        connection, keys, await stream_rows(connection, stream_id, until=until, columns=WITHOUT_METADATA)
-    )
+    rows = await stream_rows(connection, stream_id, until=until, columns=OF_A_STREAM)
+    await keys.fetch(connection, {row[5] for row in rows if row[5]})
+    history = []
+    for version, topic, state, position, stream_type, subject, recorded_at in rows:
+        event = decode(topic, state, stream_id, version, keys.fetched(subject) if subject else None)
+        history.append(Recorded(event, position, stream_id, stream_type, version, subject, recorded_at))
+    return history
 
 
 async def read_log(
