@@ -3,12 +3,12 @@
 from typing import Any, TypeVar
 
 from api.bodies import JsonRequest
-from api.idempotency import request_stub
+from api.idempotency import asked_once
 from api.reasons import Declined
 from api.runtime import Runtime
 from commands.errors import Refused
 from commands.handler import Client, Command, Context, Outcome
-from commands.receipts import Stub
+from commands.receipts import IdempotentRequest
 from events.event import ANONYMOUS, Actor
 
 __all__ = ["ask", "recorded_headers", "runtime_of"]
@@ -27,7 +27,7 @@ async def ask(request: JsonRequest, command: Command[R], reason: str | None = No
     """Have a command done in the name of whoever sent the request. Raises what `Handler.handle` raises."""
     process = runtime_of(request)
     name = type(command).__name__
-    context = _context(request, reason, await request_stub(request, process.receipts_key))
+    context = _context(request, reason, await asked_once(request, process.receipts_key))
     try:
         outcome = await process.handler.handle(command, context)
     except Exception as error:
@@ -45,12 +45,12 @@ def _became(outcome: Outcome[Any]) -> str:
     return "recorded" if outcome.written else "unchanged"
 
 
-def _context(request: JsonRequest, reason: str | None, stub: Stub | None) -> Context:
+def _context(request: JsonRequest, reason: str | None, idempotent: IdempotentRequest | None) -> Context:
     caller = request.user
     host = request.scope.get("client")
     client = Client(host[0] if host else "", request.headers.get("user-agent", "")[:MOST_USER_AGENT])
     actor = ANONYMOUS if caller is None else Actor("user", caller.user_id)
-    return Context(actor, reason=reason, client=client, stub=stub)
+    return Context(actor, reason=reason, client=client, idempotent=idempotent)
 
 
 def recorded_headers(outcome: Outcome[Any], etag: str | None = None) -> dict[str, str]:

@@ -5,9 +5,9 @@ from typing import Final
 
 from api.bodies import JsonRequest
 from api.reasons import FieldError, InvalidParameters
-from commands.receipts import Stub, stub_of
+from commands.receipts import IdempotentRequest, idempotent_request
 
-__all__ = ["HEADER", "MEANING", "request_stub"]
+__all__ = ["HEADER", "MEANING", "asked_once"]
 
 HEADER: Final = "Idempotency-Key"
 MEANING: Final = (
@@ -17,8 +17,11 @@ MEANING: Final = (
 _KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
-async def request_stub(request: JsonRequest, secret: bytes) -> Stub | None:
-    """The stub of a request that has a key: by method, path, If-Match and body. Raises `InvalidParameters` for no key."""
+async def asked_once(request: JsonRequest, secret: bytes) -> IdempotentRequest | None:
+    """What a request with a key is known by: method, path, If-Match and body; None without a key.
+
+    Raises `InvalidParameters` for what is no key.
+    """
     keys = request.headers.getall(HEADER, [])
     if not keys:
         return None
@@ -28,4 +31,4 @@ async def request_stub(request: JsonRequest, secret: bytes) -> Stub | None:
     caller = request.user
     asked = b"\0".join(("\n".join(request.headers.getall("If-Match", [])).encode("latin-1"), await request.body()))
     route = f"{request.method} {request.scope['path']}"
-    return stub_of(secret, None if caller is None else caller.user_id, route, keys[0], asked)
+    return idempotent_request(secret, None if caller is None else caller.user_id, route, keys[0], asked)

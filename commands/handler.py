@@ -11,7 +11,7 @@ from msgspec import Struct
 from uuid_utils.compat import uuid7
 
 from commands.passwords import Hasher
-from commands.receipts import InFlight, Receipt, Stub, decoded, encoded
+from commands.receipts import IdempotentRequest, InFlight, Receipt, decoded, encoded
 from commands.unit import Known, Rules, Unit, Written
 from events.append import Append, NewEvent
 from events.codec import encode, has_personal_fields, seal_note, write_metadata
@@ -47,14 +47,14 @@ class Client(Struct, frozen=True):
 class Context(Struct, frozen=True):
     """By whom, why and whence a command is asked; never taken from its body, but for the reason.
 
-    With a `stub`, the command is done once however often it is asked, see `commands.receipts`.
+    With an `idempotent` request, the command is done once however often it is asked, see `commands.receipts`.
     """
 
     actor: Actor
     reason: str | None = None
     causation: int | None = None
     client: Client | None = None
-    stub: Stub | None = None
+    idempotent: IdempotentRequest | None = None
 
 
 class Outcome(Struct, Generic[R], frozen=True):
@@ -108,13 +108,13 @@ class Handler:
         Raises `Refused` for the command's own reasons and those of `commands.receipts`, `HasherBusy`, `StoreUnavailable` when it could not be taken or lost
         every race for ten seconds.
         """
-        if context.stub is None:
+        if context.idempotent is None:
             return await self._decide(command, context)
-        async with self._in_flight.alone(context.stub.key):
-            return await self._replayed(command, context.stub) or await self._decide(command, context)
+        async with self._in_flight.alone(context.idempotent.key):
+            return await self._replayed(command, context.idempotent) or await self._decide(command, context)
 
-    async def _replayed(self, command: Command[R], stub: Stub) -> Outcome[R] | None:
-        found = await stub.find(self._pool)
+    async def _replayed(self, command: Command[R], idempotent: IdempotentRequest) -> Outcome[R] | None:
+        found = await idempotent.find(self._pool)
         if found is None:
             return None
         receipt, position = found
@@ -142,8 +142,8 @@ class Handler:
                     self._forget(unit)
                 if (
                     conflict.about == "receipt"
-                    and context.stub
-                    and (done := await self._replayed(command, context.stub))
+                    and context.idempotent
+                    and (done := await self._replayed(command, context.idempotent))
                 ):
                     return done
                 if asyncio.get_running_loop().time() > deadline:
@@ -163,16 +163,18 @@ class Handler:
         main = next(iter(unit.written), next(iter(unit.expected), None))
         version = unit.expected.get(main, 0) if main is not None else 0
         command_id: UUID = uuid7()
-        stub = context.stub if unit.refusal is None else None
-        if not (unit.written or unit.claims or unit.secrets or stub):
+        idempotent = context.idempotent if unit.refusal is None else None
+        if not (unit.written or unit.claims or unit.secrets or idempotent):
             return Outcome(result, await head(self._pool), main, version, (), command_id, unit.now)
         written = tuple(unit.written.values())
         append = await self._record(unit, name, command_id, context)
         if main is not None and main in unit.written:
             version += len(unit.written[main].events)
-        if stub is not None:
+        if idempotent is not None:
             receipt = Receipt(encoded(result), command_id, unit.now, main, version)
-            append.receipt = stub.receipt(receipt, context.actor.id or (written[0].subject_id if written else None))
+            append.receipt = idempotent.receipt(
+                receipt, context.actor.id or (written[0].subject_id if written else None)
+            )
         position = await self._committer.commit(append)
         first = position - len(append.events) + 1
         return Outcome(result, position, main, version, written, command_id, unit.now, first)

@@ -23,7 +23,15 @@ from commands.errors import Refused
 from events.append import NewReceipt
 from events.connections import Reading
 
-__all__ = ["KEPT_SECONDS", "IdempotencyKeyReused", "InFlight", "Receipt", "RequestInProgress", "Stub", "stub_of"]
+__all__ = [
+    "KEPT_SECONDS",
+    "IdempotencyKeyReused",
+    "IdempotentRequest",
+    "InFlight",
+    "Receipt",
+    "RequestInProgress",
+    "idempotent_request",
+]
 
 KEPT_SECONDS: Final = 24 * 3600
 WAIT_SECONDS: Final = 5.0
@@ -48,7 +56,7 @@ class Receipt(Struct, frozen=True):
     version: int
 
 
-class Stub(Struct, frozen=True):
+class IdempotentRequest(Struct, frozen=True):
     """What a request with an Idempotency-Key is known by: where its receipt lies, what it asks, and what opens it."""
 
     key: bytes
@@ -76,11 +84,13 @@ class Stub(Struct, frozen=True):
         return msgspec.msgpack.decode(plain, type=Receipt), row["position"]
 
 
-def stub_of(secret: bytes, caller: UUID | None, route: str, chosen: str, request: bytes) -> Stub:
-    """The stub of a request: `chosen` is the client's key, `request` everything that makes it the same request.
+def idempotent_request(
+    secret: bytes, caller: UUID | None, route: str, chosen: str, request: bytes
+) -> IdempotentRequest:
+    """A request with its key: `chosen` is the client's key, `request` everything that makes it the same request.
 
     Keys belong to whoever chose them. Those of people who are not signed in belong to the route and are useless without
-    the same request: another request with the same key is another stub, and learns nothing.
+    the same request: another request with the same key has another receipt, and learns nothing.
     """
 
     def keyed(purpose: bytes, *parts: bytes) -> bytes:
@@ -89,7 +99,7 @@ def stub_of(secret: bytes, caller: UUID | None, route: str, chosen: str, request
         )
 
     scope = (caller.bytes,) if caller is not None else (route.encode(), request)
-    return Stub(
+    return IdempotentRequest(
         keyed(b"receipt", *scope, chosen.encode()),
         keyed(b"fingerprint", route.encode(), request),
         keyed(b"seal", *scope, chosen.encode()),

@@ -34,7 +34,7 @@ THREADS: Final = (1, 2, 4, 8, 16)
 
 
 async def fill(database: Database, rows: int) -> None:
-    """Put some millions of rows into the log, as its owner; what was there stays."""
+    """Put some millions of rows into the log, as its owner, with ids in the order of time as ours; what was there stays."""
     await database.query(
         """
         INSERT INTO stored_events (originator_id, originator_version, topic, state, notification_id, stream_type,
@@ -42,7 +42,7 @@ async def fill(database: Database, rows: int) -> None:
         SELECT id, 1, 'UserRegistered', convert_to('{"sealed":"' || repeat('x', 120) || '"}', 'utf8'), head + n, 'user',
                id, timestamptz '2026-01-01' + n * interval '1 millisecond',
                ('{"actor":{"type":"anonymous"},"command":"RegisterUser","correlation_id":"' || id || '"}')::json
-        FROM (SELECT n, gen_random_uuid() AS id, (SELECT coalesce(max(notification_id), 0) FROM stored_events) AS head
+        FROM (SELECT n, uuidv7() AS id, (SELECT coalesce(max(notification_id), 0) FROM stored_events) AS head
               FROM generate_series(1, $1::bigint) AS n) AS filled
         """,
         rows,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from commands.change_display_name import ChangeDisplayName
 from commands.errors import InvalidCredentials
 from commands.handler import Context
-from commands.receipts import IdempotencyKeyReused, InFlight, RequestInProgress, stub_of
+from commands.receipts import IdempotencyKeyReused, InFlight, RequestInProgress, idempotent_request
 from commands.register_user import RegisterUser
 from commands.sign_in import SignIn
 from events.event import ANONYMOUS, Actor
@@ -21,7 +21,7 @@ SECRET = b"secret"
 def keyed(chosen="key", request=b"body", caller=None, route="POST /v1/users"):
     """A context with an Idempotency-Key."""
     actor = ANONYMOUS if caller is None else Actor("user", caller)
-    return Context(actor, stub=stub_of(SECRET, caller, route, chosen, request))
+    return Context(actor, idempotent=idempotent_request(SECRET, caller, route, chosen, request))
 
 
 async def test_the_same_request_gets_the_first_answer_again(muster):
@@ -138,14 +138,14 @@ async def test_waits_for_the_first_and_then_gives_up(monkeypatch):
 
 def test_keys_belong_to_whoever_chose_them():
     ada, bob = UUID(int=1), UUID(int=2)
-    stubs = [
-        stub_of(SECRET, ada, "r", "key", b"x"),
-        stub_of(SECRET, bob, "r", "key", b"x"),
-        stub_of(SECRET, None, "r", "key", b"x"),
-        stub_of(SECRET, None, "r", "key", b"y"),
-        stub_of(SECRET, None, "s", "key", b"x"),
-        stub_of(b"other secret", ada, "r", "key", b"x"),
+    requests = [
+        idempotent_request(SECRET, ada, "r", "key", b"x"),
+        idempotent_request(SECRET, bob, "r", "key", b"x"),
+        idempotent_request(SECRET, None, "r", "key", b"x"),
+        idempotent_request(SECRET, None, "r", "key", b"y"),
+        idempotent_request(SECRET, None, "s", "key", b"x"),
+        idempotent_request(b"other secret", ada, "r", "key", b"x"),
     ]
-    assert len({stub.key for stub in stubs}) == len(stubs)
-    assert len({stub.seal for stub in stubs}) == len(stubs)
-    assert stub_of(SECRET, ada, "r", "key", b"y").key == stubs[0].key
+    assert len({request.key for request in requests}) == len(requests)
+    assert len({request.seal for request in requests}) == len(requests)
+    assert idempotent_request(SECRET, ada, "r", "key", b"y").key == requests[0].key
