@@ -1,16 +1,12 @@
 """`muster migrate`: the durable tables, the key that signs access tokens, and the first administrator's invitation."""
 
-from api.rules import rules
+from api.handling import handler_of
 from commands.first_administrator import InviteFirstAdministrator
-from commands.handler import Context, Handler
-from commands.passwords import Hasher
+from commands.handler import Context
 from commands.signing_keys import ensure_signing_key
-from events.committer import Committer
 from events.connections import connect
-from events.data_keys import DataKeys
 from events.event import Actor
 from events.keys import local_keyring
-from events.migrations.roles import role_url
 from events.migrations.upgrade import migrate
 from settings import Settings, key_bytes, master_keys
 
@@ -32,21 +28,8 @@ async def migrated(settings: Settings) -> str | None:
         await ensure_signing_key(owner, master)
     finally:
         await owner.close()
-    return await _invited(settings, role_url(settings.database_url, "writer", secret), DataKeys(master))
-
-
-async def _invited(settings: Settings, writer_url: str, keys: DataKeys) -> str | None:
-    committer = Committer(lambda: connect(writer_url, "muster migrate"))
-    hasher = Hasher(threads=1)
-    reading = await connect(writer_url, "muster migrate")
-    try:
-        await committer.start()
-        handler = Handler(reading, committer, keys, rules(settings), hasher)
+    async with handler_of(settings, "muster migrate") as (handler, _reading):
         return (await handler.handle(InviteFirstAdministrator(), Context(OPERATOR))).result
-    finally:
-        await committer.stop()
-        await reading.close()
-        hasher.close()
 
 
 def sign_up_link(base_url: str, token: str) -> str:

@@ -123,6 +123,37 @@ async def _rebuild(settings: Settings, *, check: bool) -> str:
     return f"Claims are what the log says as of position {step.position:,}."
 
 
+@claims.command()
+def lapse() -> None:
+    """Free the addresses of registrations that nobody proved in time.
+
+    A registration lapses when the newest link that could prove its address has expired (MUSTER_VERIFICATION_HOURS):
+    its address can be registered again as if it had never been, its password is dropped, and the log says so. Safe to
+    repeat; run it as often as you like, for instance daily. It needs no owner's rights.
+    """
+    _run("muster claims lapse", _lapse)
+
+
+async def _lapse(settings: Settings) -> str:
+    from datetime import UTC, datetime, timedelta
+
+    from api.handling import handler_of
+    from commands.handler import Context
+    from commands.lapse_registration import LapseRegistration, lapsing, lapsing_count
+    from events.event import Actor
+
+    before = datetime.now(UTC) - timedelta(hours=settings.verification_hours)
+    lapsed = looked_at = 0
+    async with handler_of(settings, "muster claims") as (handler, reading):
+        progress = Progress("registrations", await lapsing_count(reading, before))
+        async for user_id in lapsing(reading, before):
+            outcome = await handler.handle(LapseRegistration(user_id), Context(Actor("operator")))
+            lapsed += outcome.result
+            looked_at += 1
+            progress.at(looked_at)
+    return f"{lapsed:,} registrations have lapsed."
+
+
 def _run(name: str, work: Any) -> None:
     """Do it with the settings of the environment, and say plainly what went wrong."""
     import asyncpg

@@ -22,11 +22,13 @@ from commands.handler import Outcome
 from events.connections import Reading
 from events.session import RefreshTokenReused, SessionEnded
 from events.tail import Wakeups
-from events.user import RegistrationSuperseded, RoleGranted, RoleRevoked
+from events.user import RegistrationLapsed, RegistrationSuperseded, RoleGranted, RoleRevoked
 
 __all__ = ["CUTS_OFF", "Revocations"]
 
-CUTS_OFF: Final = frozenset((SessionEnded, RefreshTokenReused, RoleGranted, RoleRevoked, RegistrationSuperseded))
+CUTS_OFF: Final = frozenset(
+    (SessionEnded, RefreshTokenReused, RoleGranted, RoleRevoked, RegistrationSuperseded, RegistrationLapsed)
+)
 """The events from which on older tokens of their stream, a session's or a user's, are refused."""
 
 TOO_OLD_SECONDS: Final = 5.0

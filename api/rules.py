@@ -14,4 +14,5 @@ def rules(settings: Settings) -> Rules:
         claims_key=derived(secret, "claims"),
         links_key=derived(secret, "links"),
         refresh_token_days=settings.refresh_token_days,
+        verification_hours=settings.verification_hours,
     )

@@ -19,7 +19,7 @@ from commands.passwords import Hasher
 from commands.signing_keys import read_signing_keys
 from events.committer import Committer
 from events.connections import connect, open_pool
-from events.data_keys import DataKeys
+from events.data_keys import FORGOTTEN_CHANNEL, DataKeys
 from events.keys import derived, local_keyring
 from events.migrations.roles import role_url
 from events.tail import Wakeups
@@ -67,6 +67,10 @@ class Runtime:
         wakeups = Wakeups(lambda: connect(self._writer_url, "muster listener"))
         await wakeups.start()
         stack.push_async_callback(wakeups.stop)
+        forgotten = Wakeups(lambda: connect(self._writer_url, "muster forgotten keys"), FORGOTTEN_CHANNEL)
+        forgotten.on_announcement(self.keys.heard)
+        await forgotten.start()
+        stack.push_async_callback(forgotten.stop)
         self.positions = Positions(lambda: connect(self._reader_url, "muster positions"), self.reader)
         await self.positions.start()
         stack.push_async_callback(self.positions.stop)

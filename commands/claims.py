@@ -14,12 +14,14 @@ from commands.errors import InvalidAddress
 from events.data_keys import DataKeys
 from events.event import Event, Recorded
 from events.store import head, read_log
-from events.user import EmailVerified, RegistrationSuperseded, UserRegistered
+from events.user import EmailVerified, RegistrationLapsed, RegistrationSuperseded, UserRegistered
 
 __all__ = ["Rebuilt", "rebuild_claims"]
 
 PAGE: Final = 5000
-_TOPICS: Final = [event.__name__ for event in (UserRegistered, EmailVerified, RegistrationSuperseded)]
+_TOPICS: Final = [
+    event.__name__ for event in (UserRegistered, EmailVerified, RegistrationSuperseded, RegistrationLapsed)
+]
 _LOCK: Final = "SELECT pg_advisory_xact_lock(x'6d7573746572'::bigint)"
 
 
@@ -73,7 +75,7 @@ async def _apply(connection: asyncpg.Connection, events: Sequence[Recorded[Event
                     claims[key] = [key, recorded.stream_id, recorded.recorded_at]
             case EmailVerified():
                 proven.append(recorded.stream_id)
-            case RegistrationSuperseded():
+            case RegistrationSuperseded() | RegistrationLapsed():
                 released.append(recorded.stream_id)
             case _:  # a forgotten address is claimed by nobody, and no other events were asked for
                 pass

@@ -38,6 +38,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     claims_key: bytes
     links_key: bytes
     refresh_token_days: int = 30
+    verification_hours: int = 72
 
 
 class Known(Struct, frozen=True):

@@ -14,6 +14,7 @@ from events.user import (
     AddressRegisteredAgain,
     DisplayNameChanged,
     EmailVerified,
+    RegistrationLapsed,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
@@ -30,7 +31,8 @@ MOST_MAILS_AN_HOUR: Final = 5
 class User(Struct, frozen=True):
     """A user as decisions see them; `version` 0 is someone who never was.
 
-    `verification_version` is the version of the newest event that asked for proof of the address: only its link lives.
+    `verification_version` is the version of the newest event that asked for proof of the address, `verification_asked_at`
+    its time: only its link lives. A registration that was superseded or has lapsed is `over`.
     `mailed_at` are the times of the newest events that made us write to the address: at most five an hour do.
     """
 
@@ -38,7 +40,8 @@ class User(Struct, frozen=True):
     version: int = 0
     email: str | Forgotten = ""
     email_verified: bool = False
-    superseded: bool = False
+    over: bool = False
+    verification_asked_at: datetime | None = None
     display_name: str | Forgotten | None = None
     roles: frozenset[str] = frozenset()
     verification_version: int = 0
@@ -47,7 +50,7 @@ class User(Struct, frozen=True):
     @property
     def active(self) -> bool:
         """Whether there is an account, proved or not."""
-        return self.version > 0 and not self.superseded
+        return self.version > 0 and not self.over
 
     @property
     def may_sign_in(self) -> bool:
@@ -75,8 +78,8 @@ def evolve(user: User, recorded: Recorded[UserEvent]) -> User:
             changes = {"email_verified": True}
         case AddressRegisteredAgain():
             changes = {"mailed_at": _mailed(user, recorded)}
-        case RegistrationSuperseded():
-            changes = {"superseded": True}
+        case RegistrationSuperseded() | RegistrationLapsed():
+            changes = {"over": True}
         case DisplayNameChanged(display_name=display_name):
             changes = {"display_name": display_name}
         case RoleGranted(role=role):
@@ -95,7 +98,11 @@ def _mailed(user: User, recorded: Recorded[UserEvent]) -> tuple[datetime, ...]:
 
 
 def _verification_mailed(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
-    return {"verification_version": recorded.version, "mailed_at": _mailed(user, recorded)}
+    return {
+        "verification_version": recorded.version,
+        "verification_asked_at": recorded.recorded_at,
+        "mailed_at": _mailed(user, recorded),
+    }
 
 
 def fold(history: Iterable[Recorded[Any]]) -> User:

@@ -40,12 +40,16 @@ class SecretChange(Struct, frozen=True):
 
 
 class KeyUse(Struct, frozen=True):
-    """A subject's data key: made now (`wrapped` given), or used and expected to be there still."""
+    """A subject's data key: made now (`wrapped` given), used and expected to be there still, or forgotten.
+
+    What is forgotten leaves a tombstone, and takes the subject's secrets and receipts with it.
+    """
 
     subject_id: UUID
     key_id: UUID
     master_id: str = ""
     wrapped: bytes | None = None
+    forgotten: bool = False
 
 
 class NewReceipt(Struct, frozen=True):

@@ -12,7 +12,7 @@ __all__ = ["APPEND", "answers", "arguments", "recorded_position"]
 
 _COLUMNS: Final = (
     "int[]", "uuid[]", "bigint[]",
-    "int[]", "uuid[]", "uuid[]", "text[]", "bytea[]",
+    "int[]", "uuid[]", "uuid[]", "text[]", "bytea[]", "boolean[]",
     "int[]", "text[]", "bytea[]", "uuid[]", "uuid[]", "boolean[]",
     "int[]", "uuid[]", "text[]", "uuid[]", "bigint[]", "bytea[]",
     "int[]", "bytea[]", "bytea[]", "bytea[]", "uuid[]", "int[]", "int[]",
@@ -30,7 +30,7 @@ def arguments(batch: Sequence[Append]) -> list[Any]:
     streams, keys, claims, secrets, receipts, events = [], [], [], [], [], []
     for number, append in enumerate(batch, start=1):
         streams += [(number, stream, version) for stream, version in append.expected.items()]
-        keys += [(number, k.subject_id, k.key_id, k.master_id, k.wrapped) for k in append.keys]
+        keys += [(number, k.subject_id, k.key_id, k.master_id, k.wrapped, k.forgotten) for k in append.keys]
         claims += [(number, c.scope, c.key, c.expected, c.owner_id, c.proven) for c in append.claims]
         secrets += [(number, s.owner_id, s.kind, s.subject_id, s.revision, s.sealed) for s in append.secrets]
         events += [
@@ -42,7 +42,7 @@ def arguments(batch: Sequence[Append]) -> list[Any]:
             receipts.append((number, r.key, r.fingerprint, r.sealed, r.subject_id, r.seconds, last))
     return [
         *_columns(streams, 3),
-        *_columns(keys, 5),
+        *_columns(keys, 6),
         *_columns(claims, 6),
         *_columns(secrets, 6),
         *_columns(receipts, 7),

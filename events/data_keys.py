@@ -11,9 +11,11 @@ from events.append import KeyUse
 from events.connections import Reading
 from events.keys import KEY_BYTES, DataKey, MasterKey
 
-__all__ = ["DataKeys"]
+__all__ = ["FORGOTTEN_CHANNEL", "DataKeys"]
 
 MOST_KEPT: Final = 20_000
+FORGOTTEN_CHANNEL: Final = "keys_forgotten"
+"""Where the subjects of keys that were forgotten are announced."""
 
 
 class DataKeys:
@@ -23,6 +25,7 @@ class DataKeys:
         self.master = master
         self._keys: OrderedDict[UUID, DataKey | None] = OrderedDict()
         self._months: dict[str, DataKey | None] = {}
+        self._forgets = 0
 
     def make(self, subject_id: UUID) -> tuple[DataKey, KeyUse]:
         """A new key for a new subject, and what must be appended for it to be kept. Not cached before it is."""
@@ -40,9 +43,13 @@ class DataKeys:
             else:
                 missing.append(subject)
         while missing:
+            forgets = self._forgets
             rows = await connection.fetch(
                 "SELECT subject_id, key_id, wrapped FROM data_keys WHERE subject_id = ANY($1)", missing
             )
+            if forgets != self._forgets:  # the answer may be older than what was announced meanwhile
+                missing = [subject for subject in wanted if subject not in self._keys]
+                continue
             for row in rows:
                 self._keys[row["subject_id"]] = self._unwrapped(row["key_id"], row["wrapped"])
             wanted -= {subject for subject in missing if subject not in self._keys}  # a key was never made for them
@@ -61,7 +68,16 @@ class DataKeys:
 
     def forget(self, subject_id: UUID) -> None:
         """Keep this subject's key no longer; the next fetch sees the tombstone."""
+        self._forgets += 1
         self._keys.pop(subject_id, None)
+
+    def heard(self, announced: str) -> None:
+        """Take in an announcement of `FORGOTTEN_CHANNEL`: a subject, or "" when some may not have been heard."""
+        if announced:
+            self.forget(UUID(announced))
+            return
+        self._forgets += 1
+        self._keys.clear()
 
     async def client_key(self, connection: Reading, month: str) -> DataKey | None:
         """The key of a month ("2026-11") under which client addresses are sealed, or None when its time is over."""

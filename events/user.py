@@ -11,6 +11,7 @@ __all__ = [
     "AddressRegisteredAgain",
     "DisplayNameChanged",
     "EmailVerified",
+    "RegistrationLapsed",
     "RegistrationSuperseded",
     "RoleGranted",
     "RoleRevoked",
@@ -48,6 +49,10 @@ class RegistrationSuperseded(Event, frozen=True):
     by: UUID
 
 
+class RegistrationLapsed(Event, frozen=True):
+    """Nobody proved the address of a registration in time: the address is free again, links and password are dead."""
+
+
 class DisplayNameChanged(Event, frozen=True):
     """The user is called something else from now on, or by no name at all."""
 
@@ -72,6 +77,7 @@ UserEvent: TypeAlias = (
     | EmailVerified
     | AddressRegisteredAgain
     | RegistrationSuperseded
+    | RegistrationLapsed
     | DisplayNameChanged
     | RoleGranted
     | RoleRevoked

@@ -1,4 +1,4 @@
-"""The people whom queries show: one row for each registration that was not superseded."""
+"""The people whom queries show: one row for each registration that was not superseded and has not lapsed."""
 
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -13,6 +13,7 @@ from events.user import (
     AddressRegisteredAgain,
     DisplayNameChanged,
     EmailVerified,
+    RegistrationLapsed,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
@@ -49,6 +50,7 @@ UsersEvent: TypeAlias = (
     | EmailVerified
     | AddressRegisteredAgain
     | RegistrationSuperseded
+    | RegistrationLapsed
     | DisplayNameChanged
     | RoleGranted
     | RoleRevoked
@@ -57,13 +59,13 @@ UsersEvent: TypeAlias = (
 
 
 def evolve(row: UserRow | None, recorded: Recorded[UsersEvent]) -> UserRow | None:
-    """The user after one more fact; nobody, when superseded, or when what is personal about them was forgotten."""
+    """The user after one more fact; nobody, when superseded or lapsed, or when what is personal about them was forgotten."""
     event = recorded.event
     if row is None:
         return registered(event, recorded) if isinstance(event, UserRegistered) else None
     changes: dict[str, Any] = {}
     match event:
-        case RegistrationSuperseded():
+        case RegistrationSuperseded() | RegistrationLapsed():
             return None
         case EmailVerified():
             changes = {"email_verified": True, "status": ACTIVE}

@@ -12,7 +12,7 @@ import structlog
 import uvloop
 
 from events.connections import connect, open_pool
-from events.data_keys import DataKeys
+from events.data_keys import FORGOTTEN_CHANNEL, DataKeys
 from events.keys import derived, local_keyring
 from events.migrations.roles import role_names, role_url
 from events.tail import Wakeups
@@ -73,13 +73,16 @@ async def run(settings: Settings) -> None:
     emails = Emails(settings.mail_from, settings.base_url, derived(secret, "links"), settings.verification_hours)
     sending = Sending(pool, keys, emails, MailServer(settings.smtp_url))
     tasks = Tasks(pool, wakeups, queue, sending, consumers)
-    listening = asyncio.create_task(wakeups.start())
+    forgotten = Wakeups(lambda: connect(url, "muster worker forgotten keys"), FORGOTTEN_CHANNEL)
+    forgotten.on_announcement(keys.heard)
+    listening = [asyncio.create_task(one.start()) for one in (wakeups, forgotten)]
     sweeping = asyncio.create_task(sweep_regularly(pool, settings.client_retention_days, finished))
     _log.info("worker started", partitions=settings.partitions)
     await tasks.work(finished, holds + 8)
-    listening.cancel()
     await sweeping
-    await wakeups.stop()
+    for start, one in zip(listening, (wakeups, forgotten), strict=True):
+        start.cancel()
+        await one.stop()
     await queue.close()
     pool.terminate()
     _log.info("worker stopped")

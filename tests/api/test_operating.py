@@ -51,3 +51,19 @@ def test_says_when_there_is_no_database():
         assert told.returncode == 1
         assert "the database does not take it" in told.stderr
         assert "Traceback" not in told.stderr
+
+
+async def test_registrations_lapse_that_nobody_proved(database: Database):
+    environment = environment_for(database)
+    async with served(database) as site:
+        await site.registered("late@example.com")
+        await site.person()
+        assert run("claims", "lapse", env=environment).stdout == "0 registrations have lapsed.\n"
+        await database.query("UPDATE claims SET claimed_at = claimed_at - interval '80 hours'")
+        await database.query("ALTER TABLE stored_events DISABLE TRIGGER append_only")
+        await database.query("UPDATE stored_events SET recorded_at = recorded_at - interval '80 hours'")
+        told = run("claims", "lapse", env=environment)
+        assert told.stdout == "1 registrations have lapsed.\n", told.stderr
+        assert "1 of 1 registrations" in told.stderr
+        assert await site.events_after(0) != []
+    assert "Claims are what the log says" in run("claims", "rebuild", "--check", env=environment).stdout

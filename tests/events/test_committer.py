@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
-from events.append import Append, ClaimChange, KeyUse, NewEvent, SecretChange
+from events.append import Append, ClaimChange, KeyUse, NewEvent, NewReceipt, SecretChange
 from events.codec import write_metadata
 from events.committer import Committer
 from events.connections import connect
@@ -237,3 +237,13 @@ async def test_what_is_acknowledged_is_durable_whatever_the_servers_default(data
     assert made._connection is not None
     assert await made._connection.fetchval("SHOW synchronous_commit") == used
     await made.stop()
+
+
+async def test_a_receipt_whose_answer_was_lost_is_found_also_without_events(proxy, database):
+    stream, key = uuid7(), b"the key of a receipt, 32 bytes .."
+    await proxy.committer.commit(verified(stream))
+    command = Append(uuid7(), [], {stream: 1}, receipt=NewReceipt(key, b"f", b"sealed", None, 60))
+    proxy.proxy.cut_before_answer(key)
+    assert await proxy.committer.commit(command) == 1
+    assert proxy.proxy.cuts == 1
+    assert len(await database.query("SELECT FROM receipts WHERE position = 1")) == 1

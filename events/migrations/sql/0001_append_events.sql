@@ -8,6 +8,7 @@
 CREATE FUNCTION append_events(
     stream_command integer[], stream_id uuid[], stream_version bigint[],
     key_command integer[], key_subject uuid[], key_id uuid[], key_master text[], key_wrapped bytea[],
+    key_forgotten boolean[],
     claim_command integer[], claim_scope text[], claim_key bytea[],
     claim_expected uuid[], claim_owner uuid[], claim_proven boolean[],
     secret_command integer[], secret_owner uuid[], secret_kind text[], secret_subject uuid[],
@@ -24,6 +25,7 @@ AS $$
 DECLARE
     head_time timestamptz;
     now_ timestamptz;
+    forgotten bigint;
 BEGIN
     -- A transaction-level advisory lock, never a lock on the table, which would fight with vacuum.
     PERFORM pg_advisory_xact_lock(x'6d7573746572'::bigint);
@@ -126,6 +128,21 @@ BEGIN
             WHERE r.command <> ALL (refused)
             ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, sealed = excluded.sealed,
                 subject_id = excluded.subject_id, position = excluded.position, expires_at = excluded.expires_at;
+    END IF;
+
+    IF true = ANY (key_forgotten) THEN
+        WITH gone AS (
+            UPDATE data_keys d SET wrapped = NULL, forgotten_at = now_
+                FROM unnest(key_command, key_subject, key_forgotten) AS k (command, subject, forgotten)
+                WHERE k.forgotten AND d.subject_id = k.subject AND k.command <> ALL (refused)
+                RETURNING d.subject_id
+        ), secrets_gone AS (
+            DELETE FROM secrets WHERE subject_id IN (SELECT g.subject_id FROM gone g)
+        ), receipts_gone AS (
+            DELETE FROM receipts WHERE subject_id IN (SELECT g.subject_id FROM gone g)
+        )
+        -- Every process that keeps unwrapped keys listens here.
+        SELECT count(pg_notify('keys_forgotten', g.subject_id::text)) INTO forgotten FROM gone g;
     END IF;
 
     IF cardinality(event_command) > 0 THEN

@@ -1,0 +1,65 @@
+"""Letting a registration lapse whose address nobody proved in time."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from commands.addresses import EMAIL_SCOPE, address, claim_key
+from commands.secrets import PASSWORD
+from commands.unit import Unit
+from commands.user import User
+from events.connections import Reading
+from events.user import RegistrationLapsed, UserEvent
+
+__all__ = ["LapseRegistration", "lapsing", "lapsing_count"]
+
+PAGE: Final = 500
+
+
+class LapseRegistration(Struct, frozen=True):
+    """Free the address of a registration once the newest link that could prove it has expired."""
+
+    user_id: UUID
+
+    def decide(self, user: User, now: datetime, hours: int) -> list[UserEvent]:
+        """The registration is over, unless it is already, is proved, or still has a link that lives."""
+        if not user.active or user.email_verified or user.verification_asked_at is None:
+            return []
+        return [RegistrationLapsed()] if now >= user.verification_asked_at + timedelta(hours=hours) else []
+
+    async def perform(self, unit: Unit) -> bool:
+        """Let it lapse, release its claim and drop its password; whether it did."""
+        user = await unit.user(self.user_id)
+        events = self.decide(user, unit.now, unit.rules.verification_hours)
+        if not events:
+            return False
+        unit.record_user(self.user_id, *events)
+        if isinstance(user.email, str):
+            key = claim_key(unit.rules.claims_key, address(user.email).canonical)
+            unit.claim(EMAIL_SCOPE, key, expected=self.user_id, owner=None)
+        if secret := await unit.secret(self.user_id, PASSWORD):
+            unit.drop_secret(secret)
+        return True
+
+
+_WAITING: Final = "FROM claims WHERE scope = $1 AND NOT proven AND claimed_at <= $2"
+
+
+async def lapsing_count(pool: Reading, claimed_before: datetime) -> int:
+    """How many claims are unproven since before a moment."""
+    count: int = await pool.fetchval(f"SELECT count(*) {_WAITING}", EMAIL_SCOPE, claimed_before)
+    return count
+
+
+async def lapsing(pool: Reading, claimed_before: datetime) -> AsyncIterator[UUID]:
+    """Their owners, each once, a page at a time; whether they lapse is for the command to say."""
+    after = b""
+    while rows := await pool.fetch(
+        f"SELECT key, owner_id {_WAITING} AND key > $3 ORDER BY key LIMIT {PAGE}", EMAIL_SCOPE, claimed_before, after
+    ):
+        for row in rows:
+            yield row["owner_id"]
+        after = rows[-1]["key"]

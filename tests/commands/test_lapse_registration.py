@@ -1,0 +1,67 @@
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from commands.claims import rebuild_claims
+from commands.errors import InvalidCredentials, LinkSpent
+from commands.lapse_registration import LapseRegistration, lapsing, lapsing_count
+from commands.register_user import RegisterUser
+from commands.sign_in import SignIn
+from commands.verify_email import VerifyEmail
+from events.connections import connect
+from events.user import (
+    EmailVerified,
+    RegistrationLapsed,
+    RegistrationSuperseded,
+    UserRegistered,
+    VerificationRequested,
+)
+from tests.muster import PASSWORD
+from tests.support import NOON
+
+registered = UserRegistered("ada@example.com")
+ask = LapseRegistration(UUID(int=1))
+IN_TIME, TOO_LATE = NOON + timedelta(hours=72), NOON + timedelta(hours=72, minutes=1)
+
+
+def test_lapses_when_its_link_has_expired(given):
+    given(registered).when(ask, now=IN_TIME, hours=72).then_nothing()
+    given(registered).when(ask, now=TOO_LATE, hours=72).then(RegistrationLapsed())
+
+
+def test_a_newer_link_gives_it_more_time(given):
+    given(registered, VerificationRequested()).when(ask, now=TOO_LATE, hours=72).then_nothing()
+
+
+@pytest.mark.parametrize("past", [EmailVerified(), RegistrationSuperseded(UUID(int=9)), RegistrationLapsed()])
+def test_asks_nothing_of_what_is_proved_or_over(given, past):
+    given(registered, past).when(ask, now=TOO_LATE, hours=72).then_nothing()
+
+
+def test_knows_nobody_who_never_was(given):
+    given().when(ask, now=TOO_LATE, hours=72).then_nothing()
+
+
+async def test_frees_the_address_and_kills_links_and_password(muster, monkeypatch):
+    monkeypatch.setattr("commands.lapse_registration.PAGE", 2)
+    people = [(await muster.ask(RegisterUser(f"user{n}@example.com", PASSWORD))).user_id for n in range(5)]
+    await muster.registered("proved@example.com")
+    muster.now += timedelta(hours=73)
+    before = muster.now - timedelta(hours=72)
+    assert await lapsing_count(muster.pool, before) == 5
+    waiting = [user_id async for user_id in lapsing(muster.pool, before)]
+    assert sorted(waiting) == sorted(people)
+    assert [await muster.ask(LapseRegistration(user_id)) for user_id in waiting] == [True] * 5
+    assert [await muster.ask(LapseRegistration(user_id)) for user_id in waiting] == [False] * 5
+    assert await lapsing_count(muster.pool, before) == 0
+    with pytest.raises(LinkSpent):
+        await muster.ask(VerifyEmail(people[0], muster.link(people[0])))
+    with pytest.raises(InvalidCredentials):
+        await muster.ask(SignIn("user0@example.com", PASSWORD))
+    assert len(await muster.database.query("SELECT FROM secrets")) == 1
+    connection = await connect(muster.database.owner_url, "tests")
+    *_, last = [step async for step in rebuild_claims(connection, muster.database.keys, b"claims")]
+    await connection.close()
+    assert (last.added, last.removed, last.changed) == (0, 0, 0)
+    assert await muster.registered("user0@example.com") not in people
