@@ -13,7 +13,7 @@ import uvloop
 from api.embedded import Postgres
 from api.installation import postgres_programs
 from events.migrations.upgrade import migrate
-from tests.benchmarks.appends import appends, fill
+from tests.benchmarks.appends import appends, fill, on_a_small_log
 from tests.benchmarks.figures import ROUNDS, table
 from tests.benchmarks.folding import folding
 from tests.benchmarks.plans import plans
@@ -45,10 +45,11 @@ def main(*, rounds: int, rows: int, write: bool) -> None:
             peer_url = server.create("peer")
             uvloop.run(migrate(database.owner_url, database.secret))
             figures = uvloop.run(folding(database, peer_url, rounds, tell))
+            small = uvloop.run(on_a_small_log(database, rounds, tell))
             tell(f"filling the log with {rows:,} rows")
             uvloop.run(fill(database, rows))
             explained = uvloop.run(plans(database, tell))
-            figures += uvloop.run(appends(database, peer_url, postgres_programs(None), rounds, tell))
+            figures += uvloop.run(appends(database, peer_url, postgres_programs(None), small, rounds, tell))
         finally:
             server.stop()
     text = "\n".join([_machine(rounds, rows), "", table(figures), "", "## Plans", "", *explained])

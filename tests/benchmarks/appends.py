@@ -27,7 +27,7 @@ from events.user import UserRegistered
 from tests.benchmarks.figures import Figure, Measured, measure
 from tests.support import Database
 
-__all__ = ["appends", "fill"]
+__all__ = ["appends", "fill", "on_a_small_log"]
 
 SECONDS: Final = 3.0
 THREADS: Final = (1, 2, 4, 8, 16)
@@ -72,6 +72,7 @@ class _Ours:
         self._committer = Committer(lambda: connect(database.url("writer"), "committer"))
         self._commands = _commands(database)
         self.latencies: list[float] = []
+        self.cpu_share = 0.0
 
     async def start(self) -> None:
         await self._committer.start()
@@ -92,9 +93,11 @@ class _Ours:
                 if clients == 1:
                     self.latencies.append(time.perf_counter() - begun)
 
-        begun = time.perf_counter()
+        begun, cpu = time.perf_counter(), time.process_time()
         await asyncio.gather(*(client() for _ in range(clients)))
-        return done / (time.perf_counter() - begun)
+        seconds = time.perf_counter() - begun
+        self.cpu_share = (time.process_time() - cpu) / seconds
+        return done / seconds
 
 
 class _Library:
@@ -182,10 +185,19 @@ def _p99(times: list[float]) -> float:
     return sorted(times)[int(len(times) * 0.99)]
 
 
+async def on_a_small_log(database: Database, rounds: int, tell: Callable[[str], None]) -> list[float]:
+    """Commands a second at 64 clients, before the log is filled: what the long log is compared with."""
+    ours = _Ours(database)
+    await ours.start()
+    values = await measure({"Muster, 64 clients, small log": lambda: ours.rate(64)}, rounds, tell)
+    await ours.stop()
+    return values["Muster, 64 clients, small log"]
+
+
 async def appends(
-    database: Database, peer_url: str, programs: Path, rounds: int, tell: Callable[[str], None]
+    database: Database, peer_url: str, programs: Path, small: list[float], rounds: int, tell: Callable[[str], None]
 ) -> list[Figure]:
-    """Measure A1, A2 and A3 on a log that holds what it holds."""
+    """Measure A1, A2 and A3 on a log that holds what it holds; `small` is what `on_a_small_log` gave."""
     await _make_peer_table(peer_url)
     ours, library = _Ours(database), _Library(peer_url)
     await ours.start()
@@ -198,6 +210,13 @@ async def appends(
         inserts[:] = await _inserts(peer_url)
         return _p99(inserts) * 1000
 
+    shares: list[float] = []
+
+    async def with_64() -> float:
+        rate = await ours.rate(64)
+        shares.append(ours.cpu_share * 100)
+        return rate
+
     async def alone() -> float:
         ours.latencies.clear()
         rate = await ours.rate(1)
@@ -207,7 +226,7 @@ async def appends(
     values = await measure(
         {
             "Muster, 16 clients": lambda: ours.rate(16),
-            "Muster, 64 clients": lambda: ours.rate(64),
+            "Muster, 64 clients": with_64,
             "Muster, 256 clients": lambda: ours.rate(256),
             "library": lambda: library.rate(best),
             "pgbench, 64 clients": lambda: _pgbench(programs, peer_url, 64),
@@ -226,7 +245,16 @@ async def appends(
         return Measured(values[name], "/s")
 
     recorder = f"library, {best} threads"
+    cpu = Measured(shares, "% of a core")
     return [
+        Figure(
+            "",
+            f"64 clients; the load and the committer together use {cpu}",
+            rate("Muster, 64 clients"),
+            Measured(small, "/s"),
+            "the same on a small log",
+            1 / 1.5,
+        ),
         Figure("A1", "commands appended, 16 clients", rate("Muster, 16 clients"), rate("library"), recorder, 12),
         Figure("A1", "commands appended, 64 clients", rate("Muster, 64 clients"), rate("library"), recorder, 15),
         Figure("A2", "the same at 64 clients", rate("Muster, 64 clients"), rate("pgbench, 64 clients"), "pgbench", 1),
