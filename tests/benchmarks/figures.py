@@ -72,6 +72,6 @@ def table(figures: list[Figure]) -> str:
         sign = "≥" if figure.more_is_better else "≤"
         rows.append(
             f"| {figure.number} | {figure.what} | {figure.ours} | {figure.peer_name}: {figure.peer} "
-            f"| {figure.ratio:.2f} × | {sign} {figure.goal:g} × | {'met' if figure.met else '**missed**'} |"
+            f"| {figure.ratio:.2f} × | {sign} {figure.goal:.3g} × | {'met' if figure.met else '**missed**'} |"
         )
     return "\n".join(rows)
