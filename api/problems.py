@@ -27,6 +27,7 @@ from api.reasons import (
     NotFound,
 )
 from commands.access_tokens import InvalidAccessToken
+from events.connections import is_unavailable
 from events.errors import StoreUnavailable
 
 __all__ = ["MEDIA_TYPE", "Problem", "answer", "described_problems", "meaning", "reason_of", "slug", "title"]
@@ -34,8 +35,6 @@ __all__ = ["MEDIA_TYPE", "Problem", "answer", "described_problems", "meaning", "
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = "1"
 _WORDS: Final = re.compile(r"(?<!^)(?=[A-Z])")
-# Shutdowns, lost or refused connections, too few resources, a standby: the store's trouble, not the asker's.
-_UNAVAILABLE: Final = ("08", "25006", "53", "57", "58")
 
 
 class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -97,7 +96,7 @@ def reason_of(error: Exception) -> Exception:
             return StoreUnavailable("The store cannot be reached now; try again shortly.")
         case asyncpg.UndefinedTableError():
             return StoreUnavailable("The view is still to be made; try again shortly.")
-        case asyncpg.PostgresError() if (error.sqlstate or "").startswith(_UNAVAILABLE):
+        case asyncpg.PostgresError() if is_unavailable(error):
             return StoreUnavailable("The store cannot answer now; try again shortly.")
         case _:
             return InternalError()

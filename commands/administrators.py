@@ -1,6 +1,7 @@
 """What a command knows of the administrators, folded from their one stream."""
 
 from collections.abc import Iterable
+from functools import reduce
 from typing import Any, Final, assert_never
 from uuid import UUID
 
@@ -45,7 +46,4 @@ def evolve(administrators: Administrators, recorded: Recorded[AdministratorsEven
 
 def fold(history: Iterable[Recorded[Any]]) -> Administrators:
     """The administrators after all of the stream's facts."""
-    administrators = NO_ADMINISTRATORS
-    for recorded in history:
-        administrators = evolve(administrators, recorded)
-    return administrators
+    return reduce(evolve, history, NO_ADMINISTRATORS)

@@ -105,8 +105,8 @@ class Handler:
     async def handle(self, command: Command[R], context: Context) -> Outcome[R]:
         """Do what is asked, once, atomically; on disk when this returns.
 
-        Raises `Refused` for the command's own reasons and those of `commands.receipts`, `HasherBusy`, `StoreUnavailable` when it could not be taken or lost
-        every race for ten seconds.
+        Raises `Refused` for the command's own reasons and those of `commands.receipts`, `HasherBusy`, and
+        `StoreUnavailable` when it could not be taken or lost every race for ten seconds.
         """
         if context.idempotent is None:
             return await self._decide(command, context)

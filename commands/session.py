@@ -1,6 +1,7 @@
 """What a command knows of a session, folded from the session's stream."""
 
 from collections.abc import Iterable
+from functools import reduce
 from typing import Any, Final, assert_never
 from uuid import UUID
 
@@ -37,7 +38,4 @@ def evolve(session: Session, recorded: Recorded[SessionEvent]) -> Session:
 
 def fold(history: Iterable[Recorded[Any]]) -> Session:
     """The session after all of a stream's facts."""
-    session = NO_SESSION
-    for recorded in history:
-        session = evolve(session, recorded)
-    return session
+    return reduce(evolve, history, NO_SESSION)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Any, Final, assert_never
 from uuid import UUID
 
@@ -107,7 +108,4 @@ def _verification_mailed(user: User, recorded: Recorded[UserEvent]) -> dict[str,
 
 def fold(history: Iterable[Recorded[Any]]) -> User:
     """The user after all of a stream's facts."""
-    user = NOBODY
-    for recorded in history:
-        user = evolve(user, recorded)
-    return user
+    return reduce(evolve, history, NOBODY)

@@ -16,16 +16,13 @@ from msgspec import Struct
 
 from events.append import Append
 from events.appending import APPEND, answers, arguments, recorded_position
-from events.connections import is_lost
+from events.connections import is_lost, is_unavailable
 from events.errors import QueueFull, StoreUnavailable
 
 __all__ = ["Committer"]
 
 MOST_IN_BATCH: Final = 512
 RECONNECT_SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
-
-# Too few resources, a standby, an operator's intervention, a failing disk: the store's trouble, not the command's.
-UNAVAILABLE: Final = ("25006", "53", "57", "58")
 
 
 class _Waiting(Struct, eq=False):
@@ -39,10 +36,6 @@ class _Backend(Struct, frozen=True):
 
     pid: int
     started: object
-
-
-def _says_unavailable(error: BaseException) -> bool:
-    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith(UNAVAILABLE)
 
 
 class Committer:
@@ -142,7 +135,7 @@ class Committer:
             middle = len(batch) // 2
             await self._settle(batch[:middle])
             await self._settle(batch[middle:])
-        elif _says_unavailable(error):
+        elif is_unavailable(error):
             refusal = StoreUnavailable(f"The store cannot take commands now: {error}")
             refusal.__cause__ = error
             _answer(batch[0], refusal)
@@ -165,7 +158,7 @@ class Committer:
                     await _fence(self._connection, lost)
                 missing = await self._answer_found(self._connection, batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is the batch's answer
-                if not (_says_unavailable(error) or is_lost(error)):
+                if not is_unavailable(error):
                     _answer_all(batch, error)
                     return
                 if self._closing and attempt >= len(RECONNECT_SECONDS):

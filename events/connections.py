@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-__all__ = ["Reading", "connect", "is_lost", "open_pool"]
+__all__ = ["Reading", "connect", "is_lost", "is_unavailable", "open_pool"]
 
 Reading: TypeAlias = asyncpg.Connection | asyncpg.Pool
 """What can be asked: a connection that is held, or a pool that lends one for each question."""
@@ -43,3 +43,13 @@ def is_lost(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(("08", "57P"))
     return isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether an error is the store's trouble and not that of what was asked.
+
+    That is a lost connection, too few resources, a standby, an operator's intervention or a failing disk.
+    """
+    if is_lost(error):
+        return True
+    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith(("25006", "53", "57", "58"))

@@ -1,7 +1,7 @@
 """The people whom queries show: one row for each registration that was not superseded and has not lapsed."""
 
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -17,12 +17,13 @@ from events.user import (
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    UserEvent,
     UserRegistered,
     VerificationRequested,
 )
 from projections.read_model import ReadModel, Row
 
-__all__ = ["ACTIVE", "UNVERIFIED", "USERS", "UserRow", "UsersEvent", "evolve"]
+__all__ = ["ACTIVE", "UNVERIFIED", "USERS", "UserRow", "evolve"]
 
 UNVERIFIED = "unverified"
 ACTIVE = "active"
@@ -44,21 +45,7 @@ class UserRow(Row, frozen=True, kw_only=True):
     version: int
 
 
-UsersEvent: TypeAlias = (
-    UserRegistered
-    | VerificationRequested
-    | EmailVerified
-    | AddressRegisteredAgain
-    | RegistrationSuperseded
-    | RegistrationLapsed
-    | DisplayNameChanged
-    | RoleGranted
-    | RoleRevoked
-)
-"""Every event of the stream, also those that change nothing here: the row's version is what If-Match is held against."""
-
-
-def evolve(row: UserRow | None, recorded: Recorded[UsersEvent]) -> UserRow | None:
+def evolve(row: UserRow | None, recorded: Recorded[UserEvent]) -> UserRow | None:
     """The user after one more fact; nobody, when superseded or lapsed, or when what is personal about them was forgotten."""
     event = recorded.event
     if row is None:
@@ -82,7 +69,7 @@ def evolve(row: UserRow | None, recorded: Recorded[UsersEvent]) -> UserRow | Non
     return replace(row, **changes, updated_at=recorded.recorded_at, version=recorded.version)
 
 
-def registered(event: UserRegistered, recorded: Recorded[UsersEvent]) -> UserRow | None:
+def registered(event: UserRegistered, recorded: Recorded[UserEvent]) -> UserRow | None:
     """The row of someone who has just registered."""
     email, display_name, locale = event.email, event.display_name, event.locale
     if isinstance(email, Forgotten) or isinstance(display_name, Forgotten) or isinstance(locale, Forgotten):
@@ -120,6 +107,6 @@ USERS = ReadModel(
     ),
     row=UserRow,
     key="id",
-    events=UsersEvent,
+    events=UserEvent,  # also those that change nothing here: the row's version is what If-Match is held against
     evolve=evolve,
 )
