@@ -10,6 +10,7 @@ from api.asking import ask, recorded_headers
 from api.bodies import Body, JsonRequest
 from api.declared import BODY, COMMAND, PARAMETERS, declared
 from api.fields import LinkToken
+from api.limits import VERIFICATION, limited
 from api.reasons import NotFound
 from api.views import user_etag
 from commands.errors import InvalidLink, LinkExpired, LinkSpent
@@ -41,5 +42,6 @@ class Addresses(Controller):
         self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[VerifyBody]
     ) -> Response[None]:
         """Prove that the address is one's own, with the token that was mailed to it. The newest one works, once."""
+        await limited(request, VERIFICATION)
         outcome = await ask(request, VerifyEmail(user_id, data.token))
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, None)))

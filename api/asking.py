@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 from api.bodies import JsonRequest
 from api.idempotency import asked_once
+from api.limits import COMMANDS, limited
 from api.reasons import Declined
 from api.runtime import Runtime
 from commands.errors import Refused
@@ -24,7 +25,12 @@ def runtime_of(request: JsonRequest) -> Runtime:
 
 
 async def ask(request: JsonRequest, command: Command[R], reason: str | None = None) -> Outcome[R]:
-    """Have a command done in the name of whoever sent the request. Raises what `Handler.handle` raises."""
+    """Have a command done in the name of whoever sent the request. Raises what `Handler.handle` raises.
+
+    Whoever is signed in is limited here, by what they are; who is not, by the route, by what it is about.
+    """
+    if request.user is not None:
+        await limited(request, COMMANDS, account=request.user.user_id)
     process = runtime_of(request)
     name = type(command).__name__
     context = _context(request, reason, await asked_once(request, process.receipts_key))

@@ -17,6 +17,7 @@ from api.reasons import (
     MalformedRequest,
     RevocationsBehind,
     SignInRequired,
+    TooManyRequests,
     UnsupportedMediaType,
 )
 from commands.access_tokens import InvalidAccessToken
@@ -25,14 +26,22 @@ from commands.receipts import IdempotencyKeyReused, RequestInProgress
 from events.errors import QueueFull, StoreUnavailable
 from projections.positions import ViewBehind
 
-__all__ = ["BODY", "COMMAND", "HASHING", "PARAMETERS", "TOKEN", "UNCHANGED", "VIEW", "declared"]
+__all__ = ["BODY", "COMMAND", "HASHING", "LIMITED", "PARAMETERS", "TOKEN", "UNCHANGED", "VIEW", "declared"]
 
 Reasons = tuple[type[Exception], ...]
 ALWAYS: Final[Reasons] = (MalformedRequest, InvalidHost, InternalError)
 PARAMETERS: Final[Reasons] = (InvalidParameters,)
 BODY: Final[Reasons] = (MalformedBody, InvalidFields, BodyTooLarge, UnsupportedMediaType)
 TOKEN: Final[Reasons] = (SignInRequired, InvalidAccessToken, RevocationsBehind)
-COMMAND: Final[Reasons] = (StoreUnavailable, QueueFull, InvalidParameters, RequestInProgress, IdempotencyKeyReused)
+LIMITED: Final[Reasons] = (TooManyRequests,)
+COMMAND: Final[Reasons] = (
+    StoreUnavailable,
+    QueueFull,
+    InvalidParameters,
+    RequestInProgress,
+    IdempotencyKeyReused,
+    *LIMITED,
+)
 HASHING: Final[Reasons] = (HasherBusy,)
 VIEW: Final[Reasons] = (StoreUnavailable, ViewBehind, InvalidParameters)
 

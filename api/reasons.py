@@ -31,6 +31,7 @@ __all__ = [
     "RevocationsBehind",
     "SignInRequired",
     "StaleVersion",
+    "TooManyRequests",
     "UnsupportedMediaType",
 ]
 
@@ -110,6 +111,10 @@ class UnsupportedMediaType(Declined):
     """The body is not JSON, or not said to be: send it as `Content-Type: application/json`, not compressed."""
 
 
+class TooManyRequests(Declined):
+    """This was asked for too often, by you or for the same account; try again after as long as Retry-After says."""
+
+
 class InternalError(Declined):
     """Something went wrong on our side; it was logged under the request id."""
 
@@ -149,6 +154,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
     IdempotencyKeyReused: 422,
+    TooManyRequests: 429,
     InternalError: 500,
     HasherBusy: 503,
     QueueFull: 503,

@@ -14,7 +14,9 @@ from api.auth import signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import etag
 from api.declared import BODY, COMMAND, HASHING, PARAMETERS, TOKEN, declared
+from api.even_answers import even
 from api.fields import Password, RefreshToken
+from api.limits import REFRESH, SIGN_IN, limited
 from commands.end_session import EndSession
 from commands.errors import InvalidCredentials, InvalidRefreshToken, NoSuchSession
 from commands.handler import Outcome
@@ -64,6 +66,8 @@ class Sessions(Controller):
     )
     async def sign_in(self, request: JsonRequest, data: JSONBody[SignInBody]) -> Response[Tokens]:
         """Open a session. Every account that cannot be signed in to answers alike, whatever the reason."""
+        even(request, when_refused=True)
+        await limited(request, SIGN_IN, account=data.email)
         try:
             outcome = await ask(request, SignIn(data.email, data.password))
         except ValueError as error:  # what is kept of the password is no hash, or does not open
@@ -84,6 +88,7 @@ class Sessions(Controller):
         For ten seconds the same token is answered alike, in case the answer was lost. Later it means that someone has a
         copy, and the session is over for everyone.
         """
+        await limited(request, REFRESH)
         revocations = runtime_of(request).revocations
         known = await revocations.catch_up()
         try:
