@@ -6,7 +6,7 @@ from litestar import Controller, Response, post
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
-from api.asking import ask, recorded_headers
+from api.asking import Accepted, accepted, ask, recorded_headers
 from api.auth import anyone, signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, only_at, user_etag
@@ -106,7 +106,7 @@ class Addresses(Controller):
         security=[{}, {"token": []}],
         responses=declared(TOKEN, COMMAND, PARAMETERS, NotFound),
     )
-    async def resend(self, request: JsonRequest, user_id: FromPath[UUID]) -> Response[None]:
+    async def resend(self, request: JsonRequest, user_id: FromPath[UUID]) -> Response[Accepted]:
         """Have the link mailed once more that proves the address, five times an hour at most.
 
         The answer is the same and takes as long where there is no such user and nothing to prove. Whoever is signed in
@@ -114,7 +114,7 @@ class Addresses(Controller):
         """
         oneself = request.user is not None and request.user.user_id == user_id
         await ask(request, RequestVerification(user_id, oneself))
-        return Response(None, status_code=HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store"})
+        return accepted()
 
     @post(
         "/undo",

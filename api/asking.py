@@ -4,6 +4,8 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from litestar import Response
+from litestar.status_codes import HTTP_202_ACCEPTED
+from msgspec import Struct
 
 from api.bodies import JsonRequest
 from api.conditions import only_at, user_etag
@@ -16,7 +18,7 @@ from commands.handler import Client, Command, Context, Outcome
 from commands.receipts import IdempotentRequest
 from events.event import ANONYMOUS, Actor
 
-__all__ = ["answered", "ask", "recorded_headers", "runtime_of"]
+__all__ = ["Accepted", "accepted", "answered", "ask", "recorded_headers", "runtime_of"]
 
 R = TypeVar("R")
 MOST_USER_AGENT = 300
@@ -62,6 +64,15 @@ async def answered(
     outcome = await _done(request, checked, reason)
     version = outcome.version if outcome.stream_id == subject_id else None
     return Response(None, headers=recorded_headers(outcome, None if version is None else user_etag(version, caller)))
+
+
+class Accepted(Struct, frozen=True):
+    """It was taken. Whether anything comes of it, the mail tells."""
+
+
+def accepted() -> Response[Accepted]:
+    """The answer to what nobody may learn the outcome of."""
+    return Response(Accepted(), status_code=HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store"})
 
 
 async def _done(request: JsonRequest, command: Command[R], reason: str | None) -> Outcome[R]:

@@ -6,7 +6,7 @@ from litestar import Controller, Response, post
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
-from api.asking import ask, recorded_headers
+from api.asking import Accepted, accepted, ask, recorded_headers
 from api.auth import signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, only_at, user_etag
@@ -108,10 +108,10 @@ class Resets(Controller):
         status_code=HTTP_202_ACCEPTED,
         responses=declared(BODY, COMMAND),
     )
-    async def request(self, request: JsonRequest, data: JSONBody[ResetBody]) -> Response[None]:
+    async def request(self, request: JsonRequest, data: JSONBody[ResetBody]) -> Response[Accepted]:
         """Have a link mailed, if somebody has this address. The answer is the same and takes as long if nobody has."""
         await ask(request, RequestPasswordReset(data.email))
-        return Response(None, status_code=HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store"})
+        return accepted()
 
     @post(
         "/complete",
