@@ -5,6 +5,7 @@ argon2id with 19 MiB, two passes and one lane (OWASP's and RFC 9106's second rec
 
 import asyncio
 import os
+import re
 import threading
 import unicodedata
 from collections.abc import Callable
@@ -13,14 +14,23 @@ from typing import Any, Final, TypeVar
 
 from passlib.context import CryptContext
 
+from commands.common_passwords import easy_to_guess
 from commands.errors import WeakPassword
 
 __all__ = ["Hasher", "HasherBusy", "acceptable", "normalised"]
 
 LEAST_CHARACTERS: Final = 12
 MOST_CHARACTERS: Final = 1024
+MOST_OF_AN_ADDRESS: Final = 254  # what came as one may be longer, and is refused for that elsewhere
 NICENESS: Final = 19
 PRODUCT: Final = "muster"
+COMMON: Final = (
+    "The password is little more than what many people choose (common passwords, repetitions, runs such as 1234);"
+    " add words that nobody expects."
+)
+EXPECTED: Final = (
+    "The password is little more than the address or the name of this product; add words that nobody expects."
+)
 
 _context: Final = CryptContext(
     schemes=["argon2"],
@@ -45,16 +55,18 @@ def normalised(password: str) -> str:
 
 
 def acceptable(password: str, *, email: str) -> str:
-    """The password as it is hashed. Raises `WeakPassword`, saying why, when it is too short, too long or too obvious."""
+    """The password as it is hashed.
+
+    Raises `WeakPassword`, saying what is wrong and what to do, when it is too short, too long or too obvious.
+    """
     password = normalised(password)
     if len(password) < LEAST_CHARACTERS:
-        raise WeakPassword(f"A password has at least {LEAST_CHARACTERS} characters.")
+        raise WeakPassword(f"A password has at least {LEAST_CHARACTERS} characters; choose a longer one.")
     if len(password) > MOST_CHARACTERS:
-        raise WeakPassword(f"A password has at most {MOST_CHARACTERS} characters.")
-    plain = "".join(filter(str.isalnum, password.casefold()))
-    own = ("".join(filter(str.isalnum, part.casefold())) for part in (email, email.partition("@")[0]))
-    if plain in own or (PRODUCT in plain and len(plain.replace(PRODUCT, "")) < 8):
-        raise WeakPassword("The password is the address or the name of this product; choose one that nobody expects.")
+        raise WeakPassword(f"A password has at most {MOST_CHARACTERS} characters; choose a shorter one.")
+    email = email[:MOST_OF_AN_ADDRESS]
+    if easy_to_guess(password, knowing=(email, *email.split("@"), *re.split(r"[\W_]+", email), PRODUCT)):
+        raise WeakPassword(COMMON if easy_to_guess(password) else EXPECTED)
     return password
 
 
