@@ -1,6 +1,7 @@
 """Passwords: what is accepted, and hashing off the event loop on few, niced threads.
 
-argon2id with 19 MiB, two passes and one lane (OWASP's and RFC 9106's second recommendation for little memory).
+argon2id with 19 MiB, two passes and one lane (OWASP's and RFC 9106's second recommendation for little memory). Hashes
+of other parameters and schemes are verified too, and replaced by today's when their owner signs in.
 """
 
 import asyncio
@@ -12,12 +13,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
+from msgspec import Struct
 from passlib.context import CryptContext
 
 from commands.common_passwords import easy_to_guess
 from commands.errors import WeakPassword
 
-__all__ = ["Hasher", "HasherBusy", "acceptable", "normalised"]
+__all__ = ["Hasher", "HasherBusy", "Verified", "acceptable", "normalised"]
 
 LEAST_CHARACTERS: Final = 12
 MOST_CHARACTERS: Final = 1024
@@ -33,7 +35,8 @@ EXPECTED: Final = (
 )
 
 _context: Final = CryptContext(
-    schemes=["argon2"],
+    schemes=["argon2", "scrypt", "pbkdf2_sha256", "django_pbkdf2_sha256"],  # bcrypt would need a package of its own
+    deprecated="auto",
     argon2__type="ID",
     argon2__memory_cost=19_456,
     argon2__time_cost=2,
@@ -70,6 +73,13 @@ def acceptable(password: str, *, email: str) -> str:
     return password
 
 
+class Verified(Struct, frozen=True):
+    """Whether a password is the hashed one, and a hash to keep instead when the kept one is not of today's kind."""
+
+    matches: bool
+    rehashed: str | None = None
+
+
 class Hasher:
     """Hashes and verifies on threads of its own: no more than cores, niced, and with a bounded queue."""
 
@@ -89,24 +99,29 @@ class Hasher:
         """The hash to keep, in PHC string format. Raises `HasherBusy`."""
         return await self._run(_hash, normalised(password))
 
-    async def verify(self, password: str, hashed: str | None) -> bool:
+    async def verify(self, password: str, hashed: str | None) -> Verified:
         """Whether the password is the hashed one; takes as long where there is none. Raises `HasherBusy`.
 
-        A hash that is corrupt or of an unknown kind verifies nothing, and raises `ValueError` for the alarm that it is
-        worth, after as long a time.
+        As long as a hash of today's parameters, that is: one of others takes its own time until it is replaced.
+        A hash that is malformed or of an unknown kind verifies nothing, and raises `ValueError` for the alarm that it
+        is worth, after as long a time.
         """
         if hashed is None or len(password) > MOST_CHARACTERS:
-            await self._run(_verify, normalised(password[:MOST_CHARACTERS]), await self._decoy_hash())
-            return False
-        if not _context.identify(hashed):
-            await self._run(_verify, normalised(password), await self._decoy_hash())
-            msg = "A stored password hash is of no known kind."
-            raise ValueError(msg)
-        return await self._run(_verify, normalised(password), hashed)
+            return await self._verify_decoy(password)
+        try:
+            return await self._run(_verify, normalised(password), hashed)
+        except ValueError:
+            await self._verify_decoy(password)
+            msg = "A stored password hash is malformed or of no known kind."
+            raise ValueError(msg) from None  # the cause quotes the hash
 
     def close(self) -> None:
         """End the threads; what is under way is finished."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _verify_decoy(self, password: str) -> Verified:
+        await self._run(_verify, normalised(password[:MOST_CHARACTERS]), await self._decoy_hash())
+        return Verified(matches=False)
 
     async def _decoy_hash(self) -> str:
         decoy = self._decoy
@@ -129,9 +144,9 @@ def _hash(password: str) -> str:
     return hashed
 
 
-def _verify(password: str, hashed: str) -> bool:
-    matches: bool = _context.verify(password, hashed)
-    return matches
+def _verify(password: str, hashed: str) -> Verified:
+    matches, rehashed = _context.verify_and_update(password, hashed)
+    return Verified(matches, rehashed)
 
 
 def _be_nice() -> None:

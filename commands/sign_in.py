@@ -48,13 +48,15 @@ class SignIn(Struct, frozen=True):
         user = await unit.user(owner_id) if owner_id else NOBODY
         secret = await unit.secret(owner_id, PASSWORD) if owner_id else None
         hashed = secret.plain.decode() if secret else None
-        matches = await unit.once(("verify", hashed), lambda: unit.hasher.verify(self.password, hashed))
-        if matches and owner_id and user.active and not user.email_verified:
+        verified = await unit.once(("verify", hashed), lambda: unit.hasher.verify(self.password, hashed))
+        if verified.matches and owner_id and user.active and not user.email_verified:
             unit.record_user(owner_id, *self.decide_unverified(user, unit.now))
             unit.refuse(InvalidCredentials())
             return SignedIn(owner_id, owner_id, "", frozenset())
-        events = self.decide(user, matches=matches)
+        events = self.decide(user, matches=verified.matches)
         assert owner_id is not None
+        if verified.rehashed is not None and secret is not None:
+            await unit.keep_secret(owner_id, PASSWORD, owner_id, verified.rehashed.encode(), secret.revision)
         session_id = unit.new_id()
         family = Family.begun(unit.now, timedelta(days=unit.rules.refresh_token_days))
         unit.record_session(session_id, owner_id, *events)
