@@ -10,6 +10,7 @@ from msgspec import Struct
 from api.bodies import JsonRequest
 from api.conditions import only_at, user_etag
 from api.idempotency import asked_once
+from api.limits import COMMANDS, limited
 from api.reasons import Declined, DryRunRefused
 from api.rehearsals import refuse_dry_run, rehearsal, wants_dry_run
 from api.runtime import Runtime
@@ -57,6 +58,7 @@ async def answered(
     if wants_dry_run(request):
         if caller is None or not (caller.user_id == subject_id or caller.may(permission)):
             raise DryRunRefused
+        await limited(request, COMMANDS, account=caller.user_id)
         context = _context(request, reason, None)
         written = await runtime_of(request).handler.rehearse(checked, context)
         # What is declared is the answer of what is done; the framework takes any other all the same.
@@ -76,6 +78,9 @@ def accepted() -> Response[Accepted]:
 
 
 async def _done(request: JsonRequest, command: Command[R], reason: str | None) -> Outcome[R]:
+    """Whoever is signed in is limited here, by what they are; who is not, by the route, by what it is about."""
+    if request.user is not None:
+        await limited(request, COMMANDS, account=request.user.user_id)
     process = runtime_of(request)
     name = type(command).__name__
     context = _context(request, reason, await asked_once(request, process.receipts_key))

@@ -12,7 +12,9 @@ from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, only_at, user_etag
 from api.declared import BODY, COMMAND, HASHING, PARAMETERS, TOKEN, declared
 from api.devices import device_cookie
+from api.even_answers import even
 from api.fields import CHECKS, CHECKS_BESIDE_PASSWORD, AnyAddress, LinkToken, Password, PresentPassword, Reason
+from api.limits import RESET, VERIFICATION, limited
 from api.reasons import StaleVersion
 from api.views import require_sight
 from commands.change_password import ChangePassword
@@ -110,6 +112,8 @@ class Resets(Controller):
     )
     async def request(self, request: JsonRequest, data: JSONBody[ResetBody]) -> Response[Accepted]:
         """Have a link mailed, if somebody has this address. The answer is the same and takes as long if nobody has."""
+        even(request)
+        await limited(request, RESET, account=data.email)
         await ask(request, RequestPasswordReset(data.email))
         return accepted()
 
@@ -122,6 +126,7 @@ class Resets(Controller):
     )
     async def complete(self, request: JsonRequest, data: JSONBody[ResetCompleteBody]) -> Response[None]:
         """Choose a new password with the token that was mailed. Every session ends; an unproved address is proved by it."""
+        await limited(request, VERIFICATION)
         outcome = await ask(request, ResetPassword(data.token, data.password))
         return Response(
             None, headers=recorded_headers(outcome), cookies=[device_cookie(request, outcome.result.device)]
