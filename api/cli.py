@@ -9,7 +9,8 @@ from typing import NoReturn
 import click
 import msgspec
 
-from api.operating import claims, keys
+from api.claim_commands import claims
+from api.key_commands import keys
 from api.up import up
 from settings import Settings, SettingsRefused, load
 
