@@ -7,12 +7,20 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, NoReturn
 
 import click
+import msgspec
 
 from settings import Settings, SettingsRefused, load
 
-__all__ = ["Progress", "operate", "refuse"]
+__all__ = ["Progress", "as_json", "json_option", "operate", "refuse"]
 
 TELLS_EVERY_SECONDS: Final = 1.0
+
+json_option = click.option("--json", is_flag=True, help="Print one JSON document, for programs.")
+
+
+def as_json(value: Any) -> str:
+    """As the API would answer it."""
+    return msgspec.json.encode(value).decode()
 
 
 class Progress:
