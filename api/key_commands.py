@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from api.operating import Progress, as_json, json_option, operate, refuse
+from api.arguments import json_option
+from api.operating import Progress, as_json, operate, refuse
 from settings import Settings, master_keys
 
 if TYPE_CHECKING:

@@ -11,11 +11,13 @@ import msgspec
 
 from settings import Settings, SettingsRefused, load
 
-__all__ = ["Progress", "as_json", "json_option", "operate", "refuse"]
+__all__ = ["Progress", "as_json", "operate", "refuse"]
 
 TELLS_EVERY_SECONDS: Final = 1.0
-
-json_option = click.option("--json", is_flag=True, help="Print one JSON document, for programs.")
+ADVICE: Final = {
+    "NoSuchUser": " Name a user by id or by the address; `muster users list` shows both.",
+    "NoSuchSession": " `muster sessions list USER` shows those of a user.",
+}
 
 
 def as_json(value: Any) -> str:
@@ -42,18 +44,29 @@ class Progress:
         click.echo(f"{done:,} of {self._total:,} {self._what}, {rate:,.0f} a second{left}", err=True)
 
 
-def operate(name: str, work: Callable[[Settings], Coroutine[Any, Any, str]]) -> None:
-    """Do it with the settings of the environment, and say plainly what went wrong."""
+def operate(name: str, work: Callable[[Settings], Coroutine[Any, Any, str | None]]) -> None:
+    """Do it with the settings of the environment, print what it returns, and say plainly what went wrong."""
     import asyncpg
+
+    from commands.errors import Refused
+    from events.errors import StoreUnavailable
 
     try:
         settings = load()
     except SettingsRefused as refusal:
         refuse(str(refusal))
     try:
-        click.echo(asyncio.run(work(settings)))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        told = asyncio.run(work(settings))
+    except Refused as refusal:
+        refuse(f"{name}: {refusal}{ADVICE.get(type(refusal).__name__, '')}")
+    except StoreUnavailable as error:
+        refuse(f"{name}: {error}", 1)
+    except BrokenPipeError:  # whoever was reading has seen enough
+        raise
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         refuse(f"{name}: the database does not take it: {error or type(error).__name__}", 1)
+    if told is not None:
+        click.echo(told)
 
 
 def refuse(reason: str, code: int = 2) -> NoReturn:

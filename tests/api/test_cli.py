@@ -44,9 +44,15 @@ def test_settings_that_are_missing_are_told_plainly(command):
     assert "Traceback" not in told.output
 
 
-def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, env: dict[str, str], given: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "api.cli", *arguments], env=env, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-m", "api.cli", *arguments],
+        env=env,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
