@@ -1,15 +1,20 @@
 """Commands that are asked at the console, in the operator's name, and what became of them."""
 
+import functools
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 from uuid import UUID
 
+import click
 from msgspec import Struct
 
+from api.arguments import json_option, reason_option
 from api.operating import as_json, operate
-from settings import Settings
+from settings import Settings, key_bytes, master_keys
 
-__all__ = ["Done", "Operator", "act", "user_named"]
+__all__ = ["Done", "Operator", "asks", "user_named"]
+
+P = ParamSpec("P")
 
 
 class Done(Struct, frozen=True):
@@ -31,15 +36,15 @@ class Done(Struct, frozen=True):
 class Operator:
     """Whoever works at the console."""
 
-    def __init__(self, handler: Any, reading: Any, claims_key: bytes, reason: str | None) -> None:
+    def __init__(self, settings: Settings, handler: Any, reading: Any, reason: str | None) -> None:
+        self._settings = settings
         self._handler = handler
         self._reading = reading
-        self._claims_key = claims_key
         self._reason = reason
 
     async def user(self, text: str) -> UUID:
         """The user of an id or of an address. Raises `NoSuchUser`, `InvalidAddress`."""
-        return await user_named(self._reading, self._claims_key, text)
+        return await user_named(self._settings, self._reading, text)
 
     async def ask(self, command: Any, about: UUID | None = None) -> Done:
         """Have a command done, about someone or something, or about whom it makes. Raises what `Handler.handle` raises."""
@@ -51,37 +56,45 @@ class Operator:
         return Done(about or outcome.result.user_id, bool(recorded), recorded, outcome.position, outcome.version)
 
 
-def act(name: str, asked: Callable[[Operator], Awaitable[Done]], reason: str | None, *, json: bool) -> None:
-    """Do what is asked with the settings of the environment, and tell what became of it."""
+def asks(ask: Callable[Concatenate[Operator, P], Awaitable[Done]]) -> Callable[..., None]:
+    """Make what an operator asks a command of the command line, with `--reason` and `--json`; it tells what became of it."""
 
-    async def work(settings: Settings) -> str:
-        from api.handling import handler_of
-        from api.rules import rules
+    @reason_option
+    @json_option
+    @functools.wraps(ask)
+    def callback(*, reason: str | None, json: bool, **given: Any) -> None:
+        async def work(settings: Settings) -> str:
+            from api.handling import handler_of
 
-        async with handler_of(settings, name) as (handler, reading):
-            done = await asked(Operator(handler, reading, rules(settings).claims_key, reason))
-        return as_json(done) if json else done.in_words()
+            async with handler_of(settings, "muster operator") as (handler, reading):
+                done = await ask(Operator(settings, handler, reading, reason), **given)  # type: ignore[call-arg] # click knows what was declared
+            return as_json(done) if json else done.in_words()
 
-    operate(name, work)
+        operate(click.get_current_context().command_path, work)
+
+    return callback
 
 
-async def user_named(reading: Any, claims_key: bytes, text: str) -> UUID:
-    """The user of an id, or of an address that is claimed. Raises `NoSuchUser`, `InvalidAddress`.
+async def user_named(settings: Settings, reading: Any, text: str) -> UUID:
+    """The user of an id, who need not be there, or of an address. Raises `NoSuchUser`, `InvalidAddress`.
 
-    `reading` has the writer's rights: nobody else may read the claims. A user of the id need not be there.
+    `reading` has the writer's rights: nobody else may read the claims.
     """
-    from commands.addresses import EMAIL_SCOPE, address, claim_key
+    from commands.addresses import address
     from commands.errors import NoSuchUser
+    from commands.owners import owner_by_address
+    from events.data_keys import DataKeys
+    from events.keys import derived, local_keyring
 
     try:
         return UUID(text)
     except ValueError:
         if "@" not in text:
             raise NoSuchUser(f"{text!r} is neither an id nor an address.") from None
-    key = claim_key(claims_key, address(text).canonical)
-    owner: UUID | None = await reading.fetchval(
-        "SELECT owner_id FROM claims WHERE scope = $1 AND key = $2", EMAIL_SCOPE, key
-    )
-    if owner is None:
+    address(text)
+    claims_key = derived(key_bytes(settings.secret), "claims")
+    keys = DataKeys(local_keyring(master_keys(settings)))
+    user_id = await owner_by_address(reading, keys, claims_key, text)
+    if user_id is None:
         raise NoSuchUser("Nobody has this address.")
-    return owner
+    return user_id

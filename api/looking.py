@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 import click
@@ -15,32 +15,29 @@ from api.operating import as_json
 from api.tables import Table
 from settings import Settings, key_bytes
 
-__all__ = ["caught_up", "found", "reader", "tell"]
+__all__ = ["caught_up", "reading", "tell", "user_of"]
 
 PAGE: Final = 200
 PATIENCE_SECONDS: Final = 2.0
-T = TypeVar("T")
 
 
 @asynccontextmanager
-async def reader(settings: Settings, name: str, role: str = "reader") -> AsyncIterator[Any]:
-    """A connection that can only read."""
+async def reading(settings: Settings, role: str = "reader") -> AsyncIterator[Any]:
+    """A connection with the rights of a role."""
     from events.connections import connect
     from events.migrations.roles import role_url
 
-    connection = await connect(role_url(settings.database_url, role, key_bytes(settings.secret)), name)
+    connection = await connect(role_url(settings.database_url, role, key_bytes(settings.secret)), "muster operator")
     try:
         yield connection
     finally:
         await connection.close()
 
 
-async def found(settings: Settings, name: str, text: str) -> UUID:
-    """The user of an id or of an address. Raises `NoSuchUser`, `InvalidAddress`."""
-    from api.rules import rules
-
-    async with reader(settings, name, "writer") as claims:  # nobody else may read them
-        return await user_named(claims, rules(settings).claims_key, text)
+async def user_of(settings: Settings, text: str) -> UUID:
+    """The user of an id, who need not be there, or of an address. Raises `NoSuchUser`, `InvalidAddress`."""
+    async with reading(settings, "writer") as claims:  # nobody else may read them
+        return await user_named(settings, claims, text)
 
 
 async def caught_up(connection: Any, position: Callable[[], Awaitable[int]]) -> None:

@@ -49,6 +49,7 @@ def operate(name: str, work: Callable[[Settings], Coroutine[Any, Any, str | None
     import asyncpg
 
     from commands.errors import Refused
+    from events.codec import SealBroken
     from events.errors import StoreUnavailable
 
     try:
@@ -59,7 +60,7 @@ def operate(name: str, work: Callable[[Settings], Coroutine[Any, Any, str | None
         told = asyncio.run(work(settings))
     except Refused as refusal:
         refuse(f"{name}: {refusal}{ADVICE.get(type(refusal).__name__, '')}")
-    except StoreUnavailable as error:
+    except (StoreUnavailable, SealBroken) as error:
         refuse(f"{name}: {error}", 1)
     except BrokenPipeError:  # whoever was reading has seen enough
         raise

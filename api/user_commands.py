@@ -8,10 +8,11 @@ import click
 from msgspec.structs import asdict
 
 from api.arguments import all_option, json_option, limit_option, user_argument
-from api.looking import caught_up, found, reader, tell
+from api.looking import caught_up, reading, tell, user_of
 from api.operating import as_json, operate
 from api.tables import Table, cell
 from api.user_changes import CHANGES
+from api.user_facts import FACTS
 from settings import Settings, master_keys
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def users() -> None:
     """
 
 
-for change in CHANGES:
+for change in (*CHANGES, *FACTS):
     users.add_command(change)
 
 
@@ -53,7 +54,7 @@ def list_users(limit: int, after: UUID | None, *, everything: bool, json: bool) 
     async def work(settings: Settings) -> None:
         from queries.users import users as page_of_users
 
-        async with reader(settings, "muster users") as connection:
+        async with reading(settings) as connection:
 
             async def position() -> int:
                 return (await page_of_users(connection, limit=1)).position
@@ -82,8 +83,8 @@ def show(user: str, *, json: bool) -> None:
         from commands.errors import NoSuchUser
         from queries.users import user_by_id
 
-        user_id = await found(settings, "muster users", user)
-        async with reader(settings, "muster users") as connection:
+        user_id = await user_of(settings, user)
+        async with reading(settings) as connection:
 
             async def position() -> int:
                 return (await user_by_id(connection, user_id))[1]
@@ -113,9 +114,9 @@ def _card(view: "UserView") -> list[str]:
 @click.option("--after", type=click.IntRange(min=0), default=0, metavar="POSITION", help="What happened later.")
 @json_option
 def history(user: str, limit: int, after: int, *, everything: bool, json: bool) -> None:
-    """Tell what happened to USER: what, when, by whom and why, in the order in which it happened.
+    """Tell what happened to USER, when, by whom and why.
 
-    Sessions and roles are included. It comes from the log itself, so nothing is newer. What was forgotten is told as
+    It is told in the order in which it happened. Sessions and roles are included. It comes from the log itself, so nothing is newer. What was forgotten is told as
     such.
     """
 
@@ -125,9 +126,9 @@ def history(user: str, limit: int, after: int, *, everything: bool, json: bool) 
         from events.keys import local_keyring
         from queries.history import history_of_user
 
-        user_id = await found(settings, "muster users", user)
+        user_id = await user_of(settings, user)
         keys = DataKeys(local_keyring(master_keys(settings)))
-        async with reader(settings, "muster users") as connection:
+        async with reading(settings) as connection:
 
             async def ask(after: int, limit: int) -> Any:
                 page = await history_of_user(connection, keys, user_id, after=after, limit=limit)

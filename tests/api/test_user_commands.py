@@ -1,45 +1,12 @@
-"""`muster users` and `muster sessions`, as an operator runs them."""
-
-import asyncio
-import json
-import subprocess
-from typing import Any
+"""`muster users`, as an operator runs it."""
 
 import pytest
 from uuid_utils.compat import uuid7
 
+from tests.api.console import history, muster, refused, told
 from tests.api.site import PASSWORD, Site, environment_for, served
 from tests.api.test_cli import run
 from tests.support import Database
-
-
-async def muster(site: Site, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    """What became of the command, while the site goes on."""
-    return await asyncio.to_thread(run, *arguments, env=environment_for(site.database), given=given)
-
-
-async def told(site: Site, *arguments: str, given: str = "") -> list[Any]:
-    """What a command that was done tells programs."""
-    done = await muster(site, *arguments, "--json", given=given)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-async def refused(site: Site, *arguments: str, given: str = "") -> str:
-    """Why a command was refused."""
-    head = await site.head()
-    done = await muster(site, *arguments, given=given)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "Traceback" not in done.stderr
-    assert await site.head() == head
-    return done.stderr
-
-
-async def history(site: Site, user_id: str) -> list[Any]:
-    """What happened to someone, as the API tells it."""
-    answer = await site.get(f"/v1/users/{user_id}/history?limit=200", site.administrator)
-    items: list[Any] = answer.json()["items"]
-    return items
 
 
 async def test_someone_is_registered_with_a_password_that_is_no_argument(site: Site):
@@ -81,7 +48,9 @@ async def test_a_user_is_shown_as_the_api_shows_them_by_id_and_by_address(site: 
     assert "registered at (UTC)  20" in in_words
 
 
-@pytest.mark.parametrize("command", [("show",), ("history",), ("grant", "auditor"), ("rename", "Ada")])
+@pytest.mark.parametrize(
+    "command", [("show",), ("history",), ("grant", "auditor"), ("set", "--locale", "en"), ("reset-password",)]
+)
 async def test_nobody_is_told_with_what_to_do(site: Site, command: tuple[str, ...]):
     for name, why in (
         (str(uuid7()), "There is no such user."),
@@ -150,18 +119,115 @@ async def test_a_history_tells_why_in_its_column_and_what_was_forgotten(fresh: S
     assert line.endswith("display_name: (forgotten)")
 
 
-async def test_a_user_is_renamed_and_loses_the_name(site: Site):
+async def test_a_user_is_renamed(site: Site):
     person = await site.person()
     (done,) = await told(site, "users", "rename", person.email, "Ada")
     assert (done["id"], done["events"]) == (str(person.id), ["DisplayNameChanged"])
     (again,) = await told(site, "users", "rename", person.email, "Ada")
     assert (again["changed"], again["events"], again["version"]) == (False, [], done["version"])
-    in_words = await muster(site, "users", "rename", person.email, "--none")
+    in_words = await muster(site, "users", "rename", person.email, "Grace")
     assert in_words.stdout.startswith("Recorded up to position ")
     assert in_words.stdout.endswith(": DisplayNameChanged.\n")
-    assert "nothing to change" in (await muster(site, "users", "rename", person.email, "--none")).stdout
-    assert "either a name or --none" in await refused(site, "users", "rename", person.email)
+    assert "nothing to change" in (await muster(site, "users", "rename", person.email, "Grace")).stdout
     assert "A display name has" in await refused(site, "users", "rename", person.email, "\u202egnp.exe")
+
+
+async def test_facts_of_a_profile_are_set_and_unset_all_or_nothing(site: Site):
+    person = await site.person()
+    (done,) = await told(
+        site, "users", "set", person.email, "--display-name", "Ada", "--locale", "en-GB", "--time-zone", "europe/london",
+        "--picture-url", "https://example.com/ada.png", "--reason", "by letter",
+    )  # fmt: skip
+    assert done["events"] == ["DisplayNameChanged", "LocaleChanged", "TimeZoneChanged", "PictureChanged"]
+    assert {event["reason"] for event in (await history(site, str(person.id)))[-4:]} == {"by letter"}
+    (done,) = await told(
+        site, "users", "set", person.email, "--unset", "locale", "--unset", "time-zone", "--display-name", "Ada"
+    )
+    assert done["events"] == ["LocaleChanged", "TimeZoneChanged"]
+    (view,) = await told(site, "users", "show", person.email)
+    facts = ("display_name", "locale", "time_zone", "picture_url")
+    assert [view[fact] for fact in facts] == ["Ada", None, None, "https://example.com/ada.png"]
+    for wrong, why in (
+        (("--display-name", "Grace", "--locale", "no tag"), "This is no language tag"),
+        (("--locale", "en", "--unset", "locale"), "cannot be both given and unset"),
+        ((), "Say what to change"),
+    ):
+        assert why in await refused(site, "users", "set", person.email, *wrong)
+
+
+async def test_metadata_are_merged_replaced_and_read_from_standard_input(site: Site):
+    person = await site.person()
+    (done,) = await told(site, "users", "metadata", person.email, "--admin", '{"plan": "gold", "seats": 3}')
+    assert done["events"] == ["AdministratorsMetadataChanged"]
+    await told(site, "users", "metadata", person.email, "--admin", '{"seats": null}', "--own", "-", given='{"a": [1]}')
+    (view,) = await told(site, "users", "show", person.email)
+    assert view["metadata"] == {"own": {"a": [1]}, "admin": {"plan": "gold"}}
+    await told(site, "users", "metadata", person.email, "--admin", '{"b": 1}', "--replace")
+    (view,) = await told(site, "users", "show", person.email)
+    assert view["metadata"] == {"own": {"a": [1]}, "admin": {"b": 1}}
+    for wrong, why in (
+        (("--own", "[1]"), "This must be an object."),
+        (("--own", '{"a": 1, "a": 2}'), "This is not JSON in UTF-8 with each name once."),
+        (("--own", '{"a": NaN}'), "This is not JSON"),
+        (("--own", '{"": 1}'), "Metadata are at most 64 entries"),
+        ((), "Say what to change"),
+    ):
+        assert why in await refused(site, "users", "metadata", person.email, *wrong)
+
+
+async def test_a_user_is_suspended_and_reinstated(site: Site):
+    person = await site.person()
+    (done,) = await told(site, "users", "suspend", person.email, "--reason", "unpaid")
+    assert done["events"] == ["UserSuspended", "SessionEnded"]
+    body = {"email": person.email, "password": PASSWORD}
+    assert (await site.post("/v1/sessions", body)).status_code == 401
+    (view,) = await told(site, "users", "show", person.email)
+    assert view["status"] == "suspended"
+    (done,) = await told(site, "users", "reinstate", person.email)
+    assert done["events"] == ["UserReinstated"]
+    assert (await site.post("/v1/sessions", body)).status_code == 201
+    suspended, ended, reinstated = (await history(site, str(person.id)))[-4:-1]
+    assert (suspended["reason"], ended["reason"], reinstated["reason"]) == ("unpaid", "unpaid", None)
+
+
+async def test_a_user_is_unlocked(database: Database):
+    async with served(database, sign_in_attempts=3) as site:
+        user_id = await site.registered("ada@example.com")
+        await site.post(f"/v1/users/{user_id}/email/verify", {"token": site.link(user_id)})
+        right, wrong = ({"email": "ada@example.com", "password": password} for password in (PASSWORD, "wrong" * 3))
+        assert [(await site.post("/v1/sessions", body)).status_code for body in (wrong, wrong, wrong, right)] == [
+            401
+        ] * 4
+        (done,) = await told(site, "users", "unlock", "ada@example.com", "--reason", "she rang")
+        assert done["events"] == ["UserUnlocked"]
+        assert (await site.post("/v1/sessions", right)).status_code == 201
+        (again,) = await told(site, "users", "unlock", "ada@example.com")
+        assert again["changed"] is False
+
+
+async def test_a_link_for_a_new_password_is_asked_for(site: Site):
+    person = await site.person()
+    for _ in range(5):
+        (done,) = await told(site, "users", "reset-password", person.email)
+        assert done["events"] == ["PasswordResetRequested"]
+    sixth = await muster(site, "users", "reset-password", person.email)
+    assert sixth.returncode == 0
+    assert sixth.stderr == "No link is mailed: the user is suspended, or was mailed five within the hour.\n"
+    assert (await site.post("/v1/sessions", {"email": person.email, "password": PASSWORD})).status_code == 201
+
+
+async def test_a_former_address_names_nobody(site: Site):
+    person = await site.person()
+    new = site.new_email()
+    body = {"email": new, "password": PASSWORD}
+    assert (await site.post(f"/v1/users/{person.id}/email/change", body, person)).status_code < 300
+    version = (await history(site, str(person.id)))[-1]["version"]
+    token = site.link(person.id, version)
+    proved = await site.post(f"/v1/users/{person.id}/email/verify", {"token": token})
+    assert proved.status_code == 204, proved.text
+    (view,) = await told(site, "users", "show", new)
+    assert view["id"] == str(person.id)
+    assert "Nobody has this address." in await refused(site, "users", "show", person.email)
 
 
 async def test_roles_are_granted_and_revoked_with_a_reason_and_take_effect(site: Site):
@@ -183,19 +249,6 @@ async def test_the_last_administrator_stays(fresh: Site):
     assert "Nobody else administers" in stderr
 
 
-async def test_a_session_is_ended(site: Site):
-    person = await site.person()
-    (done,) = await told(site, "sessions", "end", person.session_id, "--reason", "lost phone")
-    assert (done["id"], done["events"]) == (person.session_id, ["SessionEnded"])
-    answer = await site.post("/v1/sessions/refresh", {"refresh_token": person.tokens["refresh_token"]})
-    assert answer.status_code == 401
-    ended = (await history(site, str(person.id)))[-1]
-    assert (ended["type"], ended["reason"]) == ("SessionEnded", "lost phone")
-    (again,) = await told(site, "sessions", "end", person.session_id)
-    assert again["changed"] is False
-    assert "There is no such session." in await refused(site, "sessions", "end", str(uuid7()))
-
-
 async def test_a_reason_that_is_too_long_is_refused(site: Site, somebody):
     stderr = await refused(site, "users", "grant", somebody.email, "auditor", "--reason", "x" * 501)
     assert "length <= 500" in stderr
@@ -203,7 +256,7 @@ async def test_a_reason_that_is_too_long_is_refused(site: Site, somebody):
 
 def test_says_when_there_is_no_database():
     environment = environment_for(Database("postgresql://muster:wrong@127.0.0.1:1/none"))
-    for command in (("users", "list"), ("users", "grant", str(uuid7()), "auditor"), ("sessions", "end", str(uuid7()))):
+    for command in (("users", "list"), ("users", "grant", str(uuid7()), "auditor")):
         done = run(*command, env=environment)
         assert done.returncode == 1
         assert "the database does not take it" in done.stderr

@@ -1,0 +1,40 @@
+"""An operator at the console, beside a site that goes on meanwhile."""
+
+import asyncio
+import json
+import subprocess
+from typing import Any
+
+from tests.api.site import Site, environment_for
+from tests.api.test_cli import run
+
+__all__ = ["history", "muster", "refused", "told"]
+
+
+async def muster(site: Site, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """What became of the command, while the site goes on."""
+    return await asyncio.to_thread(run, *arguments, env=environment_for(site.database), given=given)
+
+
+async def told(site: Site, *arguments: str, given: str = "") -> list[Any]:
+    """What a command that was done tells programs."""
+    done = await muster(site, *arguments, "--json", given=given)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+async def refused(site: Site, *arguments: str, given: str = "") -> str:
+    """Why a command was refused."""
+    head = await site.head()
+    done = await muster(site, *arguments, given=given)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    assert await site.head() == head
+    return done.stderr
+
+
+async def history(site: Site, user_id: str) -> list[Any]:
+    """What happened to someone, as the API tells it."""
+    answer = await site.get(f"/v1/users/{user_id}/history?limit=200", site.administrator)
+    items: list[Any] = answer.json()["items"]
+    return items
