@@ -85,7 +85,7 @@ async def test_says_how_far_a_view_has_come_that_no_worker_makes(database: Datab
     async with served(database) as site:
         await site.registered()
         listed = await muster(site, "users", "list")
-        assert listed.returncode == 0
+        assert listed.exit_code == 0
         assert listed.stderr.startswith("The view shows what was recorded up to position 0, not ")
         assert listed.stdout.startswith("ID ")
 
@@ -211,7 +211,7 @@ async def test_a_link_for_a_new_password_is_asked_for(site: Site):
         (done,) = await told(site, "users", "reset-password", person.email)
         assert done["events"] == ["PasswordResetRequested"]
     sixth = await muster(site, "users", "reset-password", person.email)
-    assert sixth.returncode == 0
+    assert sixth.exit_code == 0
     assert sixth.stderr == "No link is mailed: the user is suspended, or was mailed five within the hour.\n"
     assert (await site.post("/v1/sessions", {"email": person.email, "password": PASSWORD})).status_code == 201
 
