@@ -91,7 +91,7 @@ class Limits:
         Nothing is told when nothing can be counted, or when there is no such limit.
         """
         policies = [policy for policy in self._policies[limit] if account is not None or not policy.of_account]
-        if not policies:
+        if not policies or not self._counters.in_force:
             return []
         standings = await self._counters.take(
             [policy.bucket(self._whose(policy, client, account)) for policy in policies]
