@@ -109,7 +109,16 @@ def _cors(origins: str) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=listed,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Min-Position", "Prefer"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "If-Match",
+            "If-None-Match",
+            "Min-Position",
+            "Prefer",
+            "X-Request-Id",
+        ],
         expose_headers=[
             "ETag",
             "Event-Position",
