@@ -105,3 +105,13 @@ async def test_registrations_lapse_that_nobody_proved(database: Database):
         assert "1 of 1 registrations" in told.stderr
         assert await site.events_after(0) != []
     assert "Claims are what the log says" in run("claims", "rebuild", "--check", env=environment).stdout
+
+
+def test_settings_of_the_data_folder_count_only_where_there_are_none(tmp_path):
+    kept = environment_for(Database("postgresql://muster:wrong@127.0.0.1:1/none"))
+    (tmp_path / "environment.json").write_text(json.dumps({name: kept[name] for name in kept if name != "PATH"}))
+    bare = {"PATH": kept["PATH"], "MUSTER_DATA": str(tmp_path)}
+    found = run("users", "list", env=bare)
+    assert (found.returncode, "the database does not take it" in found.stderr) == (1, True)
+    mixed = run("users", "list", env=bare | {"MUSTER_SECRET": kept["MUSTER_SECRET"]})
+    assert (mixed.returncode, "MUSTER_DATABASE_URL is missing." in mixed.stderr) == (2, True)
