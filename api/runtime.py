@@ -12,10 +12,10 @@ import asyncpg
 from api.auth import Gate
 from api.metrics import Metrics
 from api.revocations import Revocations
-from api.rules import rules
 from commands.access_tokens import AccessTokens
 from commands.handler import Handler
 from commands.passwords import Hasher
+from commands.rules import rules
 from commands.signing_keys import read_signing_keys
 from events.committer import Committer
 from events.connections import connect, open_pool
@@ -44,7 +44,7 @@ class Runtime:
         self.keys = DataKeys(local_keyring(master_keys(settings)))
         self.cursor_key = derived(secret, "cursors")
         self.receipts_key = derived(secret, "receipts")
-        self.rules = rules(settings)
+        self.rules = rules(secret, settings)
         self.hasher = Hasher(settings.hash_threads, settings.hash_queue)
         self.tokens = AccessTokens((), self.base_url, settings.audience or self.base_url, settings.access_token_seconds)
         self._writer_url = role_url(settings.database_url, "writer", secret)
