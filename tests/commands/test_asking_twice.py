@@ -157,4 +157,4 @@ def test_the_view_tells_of_a_user_what_decisions_know(past):
         assert row.metadata == {"own": user.own_metadata, "admin": user.administrators_metadata}
         assert set(row.roles) == user.roles
         assert row.suspended == user.suspended
-        assert row.locked == (user.locked_until is not None)
+        assert row.locked_until == user.locked_until
