@@ -122,7 +122,7 @@ async def test_what_the_form_is_wrong_about_is_told(site):
     assert (await site.post("/v1/password/reset", {"email": person.email})).status_code == 202
     refused = await follow(site, RESET_PASSWORD, person.id, password="too short")
     assert refused.status_code == 400
-    assert [error["detail"] for error in refused.json()["errors"]] == ["A password has at least 12 characters."]
+    assert [error["detail"] for error in refused.json()["errors"]] == ["A password has at least 12 characters; choose a longer one."]
     assert (await follow(site, RESET_PASSWORD, person.id, password=ANOTHER)).status_code == 204, (
         "the link is not spent by it"
     )
