@@ -3,26 +3,14 @@
 import base64
 import hashlib
 import re
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
 
-from commands.links import RESET_PASSWORD, UNDO_EMAIL_CHANGE, UNLOCK, VERIFY_EMAIL, link_token
-from events.keys import derived
+from commands.links import RESET_PASSWORD, UNDO_EMAIL_CHANGE, UNLOCK, VERIFY_EMAIL
 from tests.api.site import PASSWORD, in_one_task, served
 
 MAILED = (VERIFY_EMAIL, UNDO_EMAIL_CHANGE, RESET_PASSWORD, UNLOCK)
 ANOTHER = "seven lanterns on the quay"
-
-
-async def token(site, purpose, user_id):
-    """What is mailed for the newest event of a user."""
-    (row,) = await site.database.query(
-        "SELECT max(originator_version) AS version FROM stored_events WHERE originator_id = $1", UUID(str(user_id))
-    )
-    until = datetime.now(UTC) + timedelta(minutes=5)
-    return link_token(derived(site.database.secret, "links"), purpose, UUID(str(user_id)), row["version"], until)
 
 
 async def press(site, name, given, user_id="", **filled):
@@ -33,9 +21,9 @@ async def press(site, name, given, user_id="", **filled):
     return await site.post("/" + path.replace("{user}", str(user_id)), {"token": given, **filled})
 
 
-async def follow(site, purpose, user_id, **filled):
-    """Open the newest link of a user and go through with it."""
-    return await press(site, purpose, await token(site, purpose, user_id), user_id, **filled)
+async def follow(site, topic, purpose, user_id, **filled):
+    """Open the link that answers the newest event of a type, and go through with it."""
+    return await press(site, purpose, await site.newest_link(user_id, topic, purpose), user_id, **filled)
 
 
 @pytest.mark.parametrize("name", [*MAILED, "sign-up"])
@@ -64,16 +52,17 @@ async def test_whoever_merely_follows_the_link_spends_nothing(site, method):
     user_id = await site.registered()
     before = await site.head()
     for purpose in MAILED:
-        query = f"user={user_id}&token={await token(site, purpose, user_id)}"
+        query = f"user={user_id}&token={await site.newest_link(user_id, 'UserRegistered', purpose)}"
         await site.request(method, f"/{purpose}?{query}")
         await site.request(method, f"/v1/users/{user_id}/email/verify?{query}")
     assert await site.head() == before
-    assert (await follow(site, VERIFY_EMAIL, user_id)).status_code == 204
+    assert (await follow(site, "UserRegistered", VERIFY_EMAIL, user_id)).status_code == 204
 
 
 async def test_an_address_is_proved_once_the_button_is_pressed(site):
     email = site.new_email()
-    assert (await follow(site, VERIFY_EMAIL, await site.registered(email))).status_code == 204
+    user_id = await site.registered(email)
+    assert (await follow(site, "UserRegistered", VERIFY_EMAIL, user_id)).status_code == 204
     await site.signed_in(email)
 
 
@@ -81,9 +70,9 @@ async def test_a_change_of_address_is_proved_on_the_same_page_and_undone_on_anot
     person, new = await site.person(), site.new_email()
     asked = await site.post(f"/v1/users/{person.id}/email/change", {"email": new, "password": PASSWORD}, person)
     assert asked.status_code == 204
-    assert (await follow(site, VERIFY_EMAIL, person.id)).status_code == 204
+    assert (await follow(site, "EmailChangeRequested", VERIFY_EMAIL, person.id)).status_code == 204
     await site.signed_in(new)
-    assert (await follow(site, UNDO_EMAIL_CHANGE, person.id)).status_code == 204
+    assert (await follow(site, "EmailChanged", UNDO_EMAIL_CHANGE, person.id)).status_code == 204
     for email in (new, person.email):
         assert (await site.post("/v1/sessions", {"email": email, "password": PASSWORD})).status_code == 401
 
@@ -91,7 +80,7 @@ async def test_a_change_of_address_is_proved_on_the_same_page_and_undone_on_anot
 async def test_a_new_password_is_chosen_and_the_device_is_known(site):
     person = await site.person()
     assert (await site.post("/v1/password/reset", {"email": person.email})).status_code == 202
-    chosen = await follow(site, RESET_PASSWORD, person.id, password=ANOTHER)
+    chosen = await follow(site, "PasswordResetRequested", RESET_PASSWORD, person.id, password=ANOTHER)
     assert chosen.status_code == 204
     assert "muster_device=" in chosen.headers["set-cookie"]
     await site.signed_in(person.email, ANOTHER)
@@ -103,7 +92,7 @@ async def test_an_account_is_unlocked_and_the_device_is_known(site):
     for _ in range(site.settings.sign_in_attempts):
         await site.post("/v1/sessions", {"email": person.email, "password": ANOTHER})
     assert (await site.post("/v1/sessions", {"email": person.email, "password": PASSWORD})).status_code == 401
-    unlocked = await follow(site, UNLOCK, person.id)
+    unlocked = await follow(site, "UserLocked", UNLOCK, person.id)
     assert unlocked.status_code == 204
     assert "muster_device=" in unlocked.headers["set-cookie"]
     await site.signed_in(person.email)
@@ -120,12 +109,14 @@ async def test_the_first_administrator_signs_up(database):
 async def test_what_the_form_is_wrong_about_is_told(site):
     person = await site.person()
     assert (await site.post("/v1/password/reset", {"email": person.email})).status_code == 202
-    refused = await follow(site, RESET_PASSWORD, person.id, password="too short")
+    refused = await follow(site, "PasswordResetRequested", RESET_PASSWORD, person.id, password="too short")
     assert refused.status_code == 400
-    assert [error["detail"] for error in refused.json()["errors"]] == ["A password has at least 12 characters; choose a longer one."]
-    assert (await follow(site, RESET_PASSWORD, person.id, password=ANOTHER)).status_code == 204, (
-        "the link is not spent by it"
-    )
+    assert [error["detail"] for error in refused.json()["errors"]] == [
+        "A password has at least 12 characters; choose a longer one."
+    ]
+    assert (
+        await follow(site, "PasswordResetRequested", RESET_PASSWORD, person.id, password=ANOTHER)
+    ).status_code == 204, "the link is not spent by it"
 
 
 async def test_the_documentation_asks_no_other_server(site):
