@@ -102,7 +102,7 @@ def create_app(settings: Settings) -> Surrounding:
 
 
 def _cors(origins: str) -> CORSConfig | None:
-    """Which pages of others may call the API; without cookies there is nothing that they could do in anyone's name."""
+    """Which pages of others may call the API; without its cookie, there is nothing that they could do in anyone's name."""
     listed = [origin.strip() for origin in origins.split(",") if origin.strip()]
     if not listed:
         return None
