@@ -109,7 +109,7 @@ asked = st.one_of(
     st.builds(ChangeMetadata, st.just(ADA), entries, entries, st.booleans()).map(lambda command: command.decide),
     st.builds(GrantRole, st.just(ADA), roles).map(lambda command: command.decide),
     st.builds(RevokeRole, st.just(ADA), roles).map(lambda command: command.decide),
-    st.sampled_from([SuspendUser(ADA), ReinstateUser(ADA), UnlockUser(ADA)]).map(lambda command: command.decide),
+    st.sampled_from([SuspendUser(ADA).decide, ReinstateUser(ADA).decide, UnlockUser(ADA).decide]),
     st.just(lambda user: LiftLock(ADA).decide(user, LATE)),
     st.just(lambda user: LapseRegistration(ADA).decide(user, LATE, 72)),
     st.just(lambda user: ReleaseFormerAddress(ADA).decide(user, LATE, 72)),
