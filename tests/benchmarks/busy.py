@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["Busy", "Meter", "Window", "shares"]
+__all__ = ["Busy", "Meter", "Window", "seconds_of", "shares"]
 
 _TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 _PARENT, _UTIME, _CSTIME = 1, 11, 14
@@ -44,6 +44,12 @@ def shares(windows: Sequence[Window]) -> str:
         share = statistics.median(window.share(part) for window in windows)
         told.append(f"{part} {microseconds:,.0f} µs ({share:.0%} of a core)")
     return "processor time for each answer: " + ", ".join(told)
+
+
+def seconds_of(pid: int) -> float:
+    """Processor time that the threads of a process have taken so far, to the nanosecond (schedstat)."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 class Meter:

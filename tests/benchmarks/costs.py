@@ -1,87 +1,163 @@
-"""The cost ledger: what each part takes of a registration, by taking it out, or putting it in, and measuring again."""
+"""The cost ledger: what each part takes of a registration, as shipped and without hashing.
 
-from collections.abc import Mapping, Sequence
+Parts are taken out of one running process and put back, every moment, while people register: what slows the machine
+slows both moments alike. Samples of the same load tell where the rest goes.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from tests.benchmarks.busy import Window
-from tests.benchmarks.figures import Measured, measure
-from tests.benchmarks.house import BARE, House
-from tests.benchmarks.registering import register
+from tests.benchmarks.busy import Window, seconds_of
+from tests.benchmarks.figures import Measured
+from tests.benchmarks.house import House
+from tests.benchmarks.load import Answers, saturate
+from tests.benchmarks.registering import WARM_UP, WITHOUT_HASHING
+from tests.benchmarks.requests import registrations
 from tests.benchmarks.samples import areas
+from tests.benchmarks.switches import signal_of
+from tests.support import Database
 
 __all__ = ["costs"]
 
-PARTS: Final = ("server", "Postgres")
-SAMPLED_SECONDS: Final = 15.0
+MOMENT: Final = 0.25
+SETTLES: Final = 0.05
+PAIRS: Final = 8
+SAMPLED_SECONDS: Final = 20.0
+PATH: Final = "/v1/users"
 
 
-class Variation(Struct, frozen=True):
-    """A registration that differs from one as shipped: by arguments of the script, settings or headers.
-
-    What is left out costs what is saved; what is put in (`adds`) what is spent.
-    """
+class Cost(Struct, frozen=True):
+    """One line of the ledger: a part that is switched in the process, or a header that the load sends."""
 
     what: str
-    arguments: Sequence[str] = ()
-    changes: Mapping[str, str] = {}
-    headers: Sequence[str] = ()
-    adds: bool = False
+    part: str = ""
+    extra: bool = False
+    """Whether it is no part of what is measured as H1."""
 
 
-VARIATIONS: Final = (
-    Variation("log lines", changes={"MUSTER_LOG_LEVEL": "error"}),
-    Variation("metrics", ("--without", "metrics")),
-    Variation("sealing of personal data, the password and the data key", ("--without", "sealing")),
-    Variation("address and user agent of the client, sealed", ("--without", "whence")),
-    Variation("the claim on the address, looked up and taken", ("--without", "claims")),
-    Variation("security headers", ("--without", "security headers")),
-    Variation("deadlines for slow clients", ("--without", "deadlines")),
-    Variation("all that settings switch off", changes=BARE),
-    Variation("*handing the hash to a thread and back*", ("--hashing", "handed over"), adds=True),
-    Variation("*an `Idempotency-Key`*", headers=("Idempotency-Key: key-%d",), adds=True),
+LEDGER: Final = (
+    Cost("what surrounds a request: ids, security headers, and the two below", "what surrounds a request"),
+    Cost("the log line", "log"),
+    Cost("metrics", "metrics"),
+    Cost("sealing: the event, the password, the client, the data key", "sealing"),
+    Cost("whence a command came, noted and sealed", "whence"),
+    Cost("the claim on the address, looked up and taken", "claims"),
+    Cost("deadlines for slow clients", "deadlines"),
+    Cost("handing the hash to a thread and back", "handing over", extra=True),
+    Cost("an `Idempotency-Key`: a receipt, looked up, sealed and kept", extra=True),
 )
-SHIPPED: Final = Variation("as shipped")
+
+
+class _Asking(Iterator[bytes]):
+    """Registrations, with an Idempotency-Key each or without."""
+
+    def __init__(self) -> None:
+        self._plain, self._keyed = registrations(PATH), registrations(PATH, ("Idempotency-Key: key-%d",))
+        self.keyed = False
+
+    def __next__(self) -> bytes:
+        return next(self._keyed if self.keyed else self._plain)
 
 
 async def costs(house: House) -> list[str]:
-    """The ledger as lines of Markdown: each cost is that of a round against the same round as shipped."""
+    """The ledger as lines of Markdown."""
     database = await house.muster("costs")
-    taken: dict[str, list[Window]] = {}
-    sampled = house.folder / "samples.json"
-
-    async def take(variation: Variation) -> float:
-        server = house.api(database, variation.arguments, variation.changes)
-        window = await register(house, server, headers=variation.headers)
-        taken.setdefault(variation.what, []).append(window)
-        return window.microseconds("server")
-
-    measures = {f"{v.what}, µs a request": lambda v=v: take(v) for v in (SHIPPED, *VARIATIONS)}
-    await measure(measures, house.rounds, house.tell)
-    await register(house, house.api(database, ("--samples", str(sampled))), seconds=SAMPLED_SECONDS)
-    whole = taken[SHIPPED.what]
-    rows = [(SHIPPED.what, *(_median(whole, part) for part in PARTS))]
-    for variation in VARIATIONS:
-        sign = -1 if variation.adds else 1
-        rounds = list(zip(whole, taken[variation.what], strict=True))
-        rows.append((variation.what, *(_difference(rounds, part, sign) for part in PARTS)))
-    lines = ["| What | µs of the API | µs of Postgres |", "|---|---|---|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return [*lines, "", *_areas(msgspec.json.decode(sampled.read_bytes()), whole)]
+    found: dict[str, list[float]] = {}
+    for number in range(1, house.rounds + 1):
+        for what, microseconds in await _round(house, database):
+            found.setdefault(what, []).append(microseconds)
+            house.tell(f"round {number} of {house.rounds}: {what}: {microseconds:.1f} µs")
+    lines = ["| What | µs of the API's processor time for each request |", "|---|---|"]
+    lines += [f"| {what} | {Measured(values, 'µs')} |" for what, values in found.items()]
+    return [*lines, "", *await _areas(house, database)]
 
 
-def _median(rounds: list[Window], part: str) -> str:
-    return str(Measured([one.microseconds(part) for one in rounds], ""))
+async def _round(house: House, database: Database) -> list[tuple[str, float]]:
+    """What everything takes together, then each line of the ledger, in one process."""
+    asking = _Asking()
+    seconds = PAIRS * (1 + 2 * len(LEDGER)) * (SETTLES + MOMENT) + 1
+    answers = Answers(seconds)
+
+    async def measured(pid: int) -> list[tuple[str, float]]:
+        await asyncio.sleep(WARM_UP)
+        whole = ("everything", _each([await _moment(pid, answers) for _ in range(PAIRS)]))
+        return [whole, *[(cost.what, await _difference(pid, answers, cost, asking)) for cost in LEDGER]]
+
+    async with house.serving(house.api(database, (*WITHOUT_HASHING, "--switches"))) as (process, _):
+        asked = saturate(
+            process.port,
+            asking,
+            house.connections,
+            frozenset({202}),
+            warm_up=WARM_UP,
+            seconds=seconds,
+            answers=answers,
+        )
+        _, found = await asyncio.gather(asked, measured(process.pid))
+    return found
 
 
-def _difference(rounds: list[tuple[Window, Window]], part: str, sign: int) -> str:
-    return str(Measured([sign * (one.microseconds(part) - other.microseconds(part)) for one, other in rounds], ""))
+async def _difference(pid: int, answers: Answers, cost: Cost, asking: _Asking) -> float:
+    """What a request takes more with the part than without."""
+    moments: dict[bool, list[_Moment]] = {False: [], True: []}
+    for switched in (False, True) * PAIRS:
+        moments[switched].append(await _moment(pid, answers))
+        if cost.part:
+            os.kill(pid, signal_of(cost.part))
+        else:
+            asking.keyed = not asking.keyed
+    difference = _each(moments[True]) - _each(moments[False])
+    return difference if cost.extra else -difference
 
 
-def _areas(counted: Mapping[str, int], whole: list[Window]) -> list[str]:
-    """Where the API's time goes, as shipped, from samples."""
-    microseconds = Measured([one.microseconds("server") for one in whole], "").median
-    lines = [f"| Where, of {sum(counted.values()):,} samples | µs of the API |", "|---|---|"]
+class _Moment(Struct, frozen=True):
+    seconds: float
+    answers: int
+
+
+async def _moment(pid: int, answers: Answers) -> _Moment:
+    """What the process takes and answers for a moment, once it has settled."""
+    await asyncio.sleep(SETTLES)
+    taken, answered = seconds_of(pid), len(answers.latencies)
+    await asyncio.sleep(MOMENT)
+    return _Moment(seconds_of(pid) - taken, len(answers.latencies) - answered)
+
+
+def _each(moments: list[_Moment]) -> float:
+    """µs for each answer."""
+    return sum(moment.seconds for moment in moments) / sum(moment.answers for moment in moments) * 1e6
+
+
+async def _areas(house: House, database: Database) -> list[str]:
+    """Where the API's time goes, from samples."""
+    file = house.folder / "samples.json"
+    async with house.serving(house.api(database, (*WITHOUT_HASHING, "--samples", str(file)))) as (process, meter):
+
+        def begun() -> None:
+            meter.begin()
+            os.kill(process.pid, signal.SIGUSR1)
+
+        def ended() -> None:
+            os.kill(process.pid, signal.SIGUSR2)
+            meter.end()
+
+        answers = await saturate(
+            process.port,
+            registrations(PATH),
+            house.connections,
+            frozenset({202}),
+            warm_up=WARM_UP,
+            seconds=SAMPLED_SECONDS,
+            begun=begun,
+            ended=ended,
+        )
+    counted = msgspec.json.decode(file.read_bytes())
+    microseconds = Window(answers.rate, meter.busy).microseconds("server")
+    lines = [f"| Where, by {sum(counted.values()):,} samples | µs of the API for each request |", "|---|---|"]
     return lines + [f"| {name} | {taken:.0f} |" for name, taken in areas(counted, microseconds)]

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import fields
 from uuid_utils.compat import uuid7
 
 from api.embedded import Postgres, Valkey
@@ -28,6 +29,7 @@ from events.committer import Committer
 from events.connections import connect, open_pool
 from events.event import ANONYMOUS
 from queries.users import VIEW
+from settings import Settings, variable
 from tests.api.site import BASE_URL, environment_for, projected, settings_for
 from tests.benchmarks.busy import Meter
 from tests.benchmarks.requests import PASSWORD
@@ -36,7 +38,10 @@ from tests.support import Database, until
 
 __all__ = ["BARE", "House", "Person", "people", "tokens"]
 
-BARE: Final = {"MUSTER_LOG_LEVEL": "error"}
+_LIMITS: Final = [variable(field.name) for field in fields(Settings) if field.name.startswith("limit_")]
+UNREACHED: Final = dict.fromkeys(_LIMITS, "10000 per second")
+"""Limits that count as ever, and are so high that they refuse nobody."""
+BARE: Final = {**dict.fromkeys(_LIMITS, "none"), "MUSTER_LOG_LEVEL": "error"}
 """Settings that switch off what can be switched off."""
 
 
@@ -82,7 +87,7 @@ class House(Struct, frozen=True):
             MUSTER_PORT=PORT,
             MUSTER_DATABASE_URL=without_user(database.owner_url),
             MUSTER_REDIS_URL=self.valkey.url,
-            **changes,
+            **UNREACHED | dict(changes),
         )
         return Server("muster", (sys.executable, "-m", *module), environment, "/readyz")
 

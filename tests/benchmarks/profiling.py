@@ -35,7 +35,7 @@ async def profile(house: House) -> list[str]:
 
 
 def _arguments(house: House) -> tuple[str, ...]:
-    return ("--hashing", "whole", "--spans", str(house.folder / "spans.json"))
+    return ("--spans", str(house.folder / "spans.json"))
 
 
 async def _parts(house: House, server: Server, path: str, requests: Iterator[bytes]) -> Mapping[str, float]:

@@ -1,6 +1,5 @@
 """H1: registrations over HTTP, hashing taken out on both sides, one server process each."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from tests.benchmarks.busy import Window, shares
@@ -10,33 +9,11 @@ from tests.benchmarks.load import saturate
 from tests.benchmarks.requests import registrations
 from tests.benchmarks.serving import Server
 
-__all__ = ["register", "registering"]
+__all__ = ["WARM_UP", "WITHOUT_HASHING", "registering"]
 
 WARM_UP: Final = 1.0
 SECONDS: Final = 4.0
-
-
-async def register(
-    house: House,
-    server: Server,
-    path: str = "/v1/users",
-    status: int = 202,
-    headers: Sequence[str] = (),
-    seconds: float = SECONDS,
-) -> Window:
-    """Start a server, warm it up, and have people register for some seconds."""
-    async with house.serving(server) as (process, meter):
-        answers = await saturate(
-            process.port,
-            registrations(path, headers),
-            house.connections,
-            frozenset({status}),
-            warm_up=WARM_UP,
-            seconds=seconds,
-            begun=meter.begin,
-            ended=meter.end,
-        )
-    return Window(answers.rate, meter.busy)
+WITHOUT_HASHING: Final = ("--without-hashing",)
 
 
 async def registering(house: House) -> list[Figure]:
@@ -46,15 +23,15 @@ async def registering(house: House) -> list[Figure]:
 
     def rate(name: str, server: Server, path: str, status: int) -> Measure:
         async def measured() -> float:
-            window = await register(house, server, path, status)
+            window = await _register(house, server, path, status)
             taken.setdefault(name, []).append(window)
             return window.rate
 
         return measured
 
     servers = {
-        "Muster, as shipped": (house.api(database), "/v1/users", 202),
-        "Muster, bare": (house.api(database, changes=BARE), "/v1/users", 202),
+        "Muster, as shipped": (house.api(database, WITHOUT_HASHING), "/v1/users", 202),
+        "Muster, bare": (house.api(database, WITHOUT_HASHING, BARE), "/v1/users", 202),
         "CRUD stack": (crud, "/users", 201),
     }
     measures = {name: rate(name, *server) for name, server in servers.items()}
@@ -73,3 +50,19 @@ async def registering(house: House) -> list[Figure]:
     shipped = row("as shipped", 5)
     shipped.notes = [f"{name}: {shares(windows)}" for name, windows in taken.items()]
     return [shipped, row("bare", 10)]
+
+
+async def _register(house: House, server: Server, path: str, status: int) -> Window:
+    """Start a server, warm it up, and have people register for some seconds."""
+    async with house.serving(server) as (process, meter):
+        answers = await saturate(
+            process.port,
+            registrations(path),
+            house.connections,
+            frozenset({status}),
+            warm_up=WARM_UP,
+            seconds=SECONDS,
+            begun=meter.begin,
+            ended=meter.end,
+        )
+    return Window(answers.rate, meter.busy)

@@ -30,16 +30,18 @@ AREAS: Final = (
     ("events/codec", "encoding the event and its margin"),
     ("events/committer", "gathering the commit"),
     ("events/append", "gathering the commit"),
-    ("events/", "the store"),
+    ("events/data_keys", "the data key"),
+    ("events/", "the log"),
     ("commands/", "the command and its handler"),
     ("api/bodies", "reading the body"),
     ("api/server", "HTTP (uvicorn, httptools)"),
+    ("uvicorn/_compat", "the event loop (uvloop)"),
     ("uvicorn/", "HTTP (uvicorn, httptools)"),
     ("litestar/", "the framework (Litestar)"),
     ("multidict/", "the framework (Litestar)"),
     ("api/", "the routes and what surrounds them"),
 )
-LOOP: Final = "the event loop, and what no frame tells"
+OTHER: Final = "the rest"
 
 
 def area(frame: FrameType | None) -> str:
@@ -50,28 +52,32 @@ def area(frame: FrameType | None) -> str:
             if f"/{part}" in name:
                 return found
         frame = frame.f_back
-    return LOOP
+    return OTHER
 
 
 @contextmanager
 def sampled(file: Path | None) -> Iterator[None]:
-    """Count samples of the main thread while the context is open, and put them into the file; nothing without one."""
+    """Count samples of the main thread between SIGUSR1 and SIGUSR2, and put them into the file; nothing without one."""
     if file is None:
         yield
         return
     counted: Counter[str] = Counter()
 
-    def tick(_number: int, frame: FrameType | None) -> None:
+    def count(_number: int, frame: FrameType | None) -> None:
         counted[area(frame)] += 1
 
-    before = signal.signal(signal.SIGPROF, tick)
-    signal.siginterrupt(signal.SIGPROF, False)
-    signal.setitimer(signal.ITIMER_PROF, EVERY_SECONDS, EVERY_SECONDS)
+    def begin(_number: int, _frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_PROF, EVERY_SECONDS, EVERY_SECONDS)
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+    for number, handle in ((signal.SIGPROF, count), (signal.SIGUSR1, begin), (signal.SIGUSR2, end)):
+        signal.signal(number, handle)
+        signal.siginterrupt(number, False)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
         file.write_bytes(msgspec.json.encode(counted))
 
 
