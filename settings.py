@@ -121,6 +121,30 @@ class Settings(Struct, frozen=True, kw_only=True):
     verification_hours: Annotated[
         int, Meta(ge=1, le=720, description="How long a link that proves an address is valid.")
     ] = 72
+    password_reset_minutes: Annotated[
+        int, Meta(ge=5, le=1440, description="How long a link is valid with which a new password is chosen.")
+    ] = 60
+    email_undo_hours: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=720,
+            description="How long a changed address can be undone by a link that is mailed to the former one, which nobody else "
+            "can register meanwhile.",
+        ),
+    ] = 72
+    sign_in_attempts: Annotated[
+        int,
+        Meta(
+            ge=3,
+            le=100,
+            description="How many sign-ins to an address may fail from devices that never signed in there, and from each one "
+            "that did, before those wait.",
+        ),
+    ] = 20
+    lock_minutes: Annotated[
+        int, Meta(ge=1, le=1440, description="How long they wait, and for how long failed sign-ins are counted.")
+    ] = 15
     client_retention_days: Annotated[
         int,
         Meta(

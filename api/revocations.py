@@ -20,14 +20,37 @@ from msgspec import Struct
 from commands.access_tokens import LONGEST_SECONDS
 from commands.handler import Outcome
 from events.connections import Reading
-from events.session import RefreshTokenReused, SessionEnded
+from events.session import RefreshTokenReused, SessionEnded, SessionExpired
 from events.tail import Wakeups
-from events.user import RegistrationLapsed, RegistrationSuperseded, RoleGranted, RoleRevoked
+from events.user import (
+    EmailChangeUndone,
+    PasswordChanged,
+    PasswordReset,
+    RegistrationLapsed,
+    RegistrationSuperseded,
+    RoleGranted,
+    RoleRevoked,
+    SignedOutEverywhere,
+    UserSuspended,
+)
 
 __all__ = ["CUTS_OFF", "Revocations"]
 
 CUTS_OFF: Final = frozenset(
-    (SessionEnded, RefreshTokenReused, RoleGranted, RoleRevoked, RegistrationSuperseded, RegistrationLapsed)
+    (
+        SessionEnded,
+        SessionExpired,
+        RefreshTokenReused,
+        RoleGranted,
+        RoleRevoked,
+        RegistrationSuperseded,
+        RegistrationLapsed,
+        SignedOutEverywhere,
+        PasswordChanged,
+        PasswordReset,
+        EmailChangeUndone,
+        UserSuspended,
+    )
 )
 """The events from which on older tokens of their stream, a session's or a user's, are refused."""
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from commands.errors import InvalidAddress
 
-__all__ = ["CANONICALISER", "EMAIL_SCOPE", "Address", "address", "claim_key"]
+__all__ = ["CANONICALISER", "EMAIL_SCOPE", "Address", "address", "any_key", "claim_key"]
 
 CANONICALISER: Final = 1
 EMAIL_SCOPE: Final = "email"
@@ -43,3 +43,11 @@ def address(text: str) -> Address:
 def claim_key(secret: bytes, canonical: str, realm: str = "") -> bytes:
     """The key under which an address is claimed: an HMAC, so that claims tell nothing to whoever reads the table."""
     return hmac.digest(secret, f"1\0{realm}\0{CANONICALISER}\0{canonical}".encode(), "sha256")
+
+
+def any_key(secret: bytes, text: str) -> bytes:
+    """The key of the address that a text means; one that nobody can claim for a text that means none."""
+    try:
+        return claim_key(secret, address(text).canonical)
+    except InvalidAddress:
+        return claim_key(secret, f"\0{text}")

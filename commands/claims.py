@@ -4,24 +4,22 @@ That is needed after a change of the secret or of the canonicaliser, and shows w
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 from msgspec import Struct
+from msgspec.structs import astuple
 
-from commands.addresses import EMAIL_SCOPE, address, claim_key
-from commands.errors import InvalidAddress
+from commands.addresses import EMAIL_SCOPE, any_key
+from commands.claimed import CLAIMING, Claim, Claimed
 from events.data_keys import DataKeys
 from events.event import Event, Recorded
 from events.store import head, read_log
-from events.user import EmailVerified, RegistrationLapsed, RegistrationSuperseded, UserRegistered
 
 __all__ = ["Rebuilt", "rebuild_claims"]
 
 PAGE: Final = 5000
-_TOPICS: Final = [
-    event.__name__ for event in (UserRegistered, EmailVerified, RegistrationSuperseded, RegistrationLapsed)
-]
+_TOPICS: Final = [event.__name__ for event in CLAIMING]
 _LOCK: Final = "SELECT pg_advisory_xact_lock(x'6d7573746572'::bigint)"
 
 
@@ -44,9 +42,10 @@ async def rebuild_claims(
     of it is, or with `repair` off. Safe to interrupt and to repeat.
     """
     await connection.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS rebuilt (key bytea PRIMARY KEY, owner_id uuid NOT NULL UNIQUE, "
-        "proven boolean NOT NULL, claimed_at timestamptz NOT NULL)"
+        "CREATE TEMP TABLE IF NOT EXISTS rebuilt (key bytea PRIMARY KEY, owner_id uuid NOT NULL, "
+        "proven boolean NOT NULL, left_at bigint NOT NULL, claimed_at timestamptz NOT NULL)"
     )
+    await connection.execute("CREATE INDEX IF NOT EXISTS rebuilt_owner_idx ON rebuilt (owner_id)")
     await connection.execute("TRUNCATE rebuilt")
     position = 0
     end = await head(connection)
@@ -64,37 +63,23 @@ async def rebuild_claims(
 
 
 async def _apply(connection: asyncpg.Connection, events: Sequence[Recorded[Event]], claims_key: bytes) -> None:
-    """Fold a page into the table, one owner after the other, in the order of the log."""
-    claims: dict[bytes, list[Any]] = {}
-    released, proven = [], []
-    for recorded in events:
-        match recorded.event:
-            case UserRegistered(email=str() as email):
-                key = _key(email, claims_key)
-                if key is not None:
-                    claims[key] = [key, recorded.stream_id, recorded.recorded_at]
-            case EmailVerified():
-                proven.append(recorded.stream_id)
-            case RegistrationSuperseded() | RegistrationLapsed():
-                released.append(recorded.stream_id)
-            case _:  # a forgotten address is claimed by nobody, and no other events were asked for
-                pass
-    await connection.execute("DELETE FROM rebuilt WHERE owner_id = ANY($1)", released)
-    gone = set(released)
-    rows = [row for row in claims.values() if row[1] not in gone]
-    await connection.executemany(
-        "INSERT INTO rebuilt VALUES ($1, $2, false, $3) ON CONFLICT (key) DO UPDATE SET "
-        "owner_id = excluded.owner_id, proven = false, claimed_at = excluded.claimed_at WHERE NOT rebuilt.proven",
-        rows,
+    """Fold a page into the table: the claims that it touches are read, and written as they are after it."""
+    owners = [recorded.stream_id for recorded in events]
+    keys = [any_key(claims_key, email) for recorded in events if isinstance(email := _email(recorded.event), str)]
+    rows = await connection.fetch(
+        "DELETE FROM rebuilt WHERE owner_id = ANY($1) OR key = ANY($2) "
+        "RETURNING key, owner_id, proven, left_at, claimed_at",
+        owners,
+        keys,
     )
-    await connection.execute("UPDATE rebuilt SET proven = true WHERE owner_id = ANY($1)", proven)
+    claimed = Claimed(Claim(*row) for row in rows)
+    for recorded in events:
+        claimed.take(recorded, claims_key)
+    await connection.copy_records_to_table("rebuilt", records=[astuple(claim) for claim in claimed.claims])
 
 
-def _key(email: str, claims_key: bytes) -> bytes | None:
-    try:
-        return claim_key(claims_key, address(email).canonical)
-    except InvalidAddress:
-        return None
+def _email(event: Event) -> object:
+    return getattr(event, "email", None)
 
 
 async def _exchange(connection: asyncpg.Connection, position: int, *, repair: bool) -> Rebuilt:

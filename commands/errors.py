@@ -1,12 +1,17 @@
 """Why a command was refused: one exception a reason, whose docstring is what the asker is told. Nothing was recorded."""
 
 __all__ = [
+    "AddressNotProved",
     "AddressTaken",
     "InvalidAddress",
     "InvalidCredentials",
     "InvalidDisplayName",
     "InvalidLink",
+    "InvalidLocale",
+    "InvalidMetadata",
+    "InvalidPicture",
     "InvalidRefreshToken",
+    "InvalidTimeZone",
     "LastAdministrator",
     "LinkExpired",
     "LinkSpent",
@@ -14,7 +19,9 @@ __all__ = [
     "NoSuchSession",
     "NoSuchUser",
     "Refused",
+    "TooManyAttempts",
     "WeakPassword",
+    "WrongPassword",
 ]
 
 
@@ -41,12 +48,32 @@ class AddressTaken(Refused):
     """Another account has this address."""
 
 
+class AddressNotProved(Refused):
+    """The user has not proved their address, and cannot administer before."""
+
+
 class InvalidAddress(Refused):
     """This is not an address that mail can be sent to; give one, as in name@example.com."""
 
 
 class InvalidDisplayName(Refused):
     """A display name has 1 to 100 characters, no control characters and no more than four marks on a letter."""
+
+
+class InvalidLocale(Refused):
+    """This is no language tag; give one as in en, en-GB or zh-Hant (BCP 47)."""
+
+
+class InvalidTimeZone(Refused):
+    """There is no such time zone; give a name of the IANA database, as in Europe/London."""
+
+
+class InvalidPicture(Refused):
+    """A picture is an https URL of at most 2,048 visible ASCII characters, without a user's name or password in it."""
+
+
+class InvalidMetadata(Refused):
+    """Metadata are at most 64 entries with names of 1 to 64 characters, 8 KiB of JSON in all and 6 levels deep."""
 
 
 class WeakPassword(Refused):
@@ -75,3 +102,11 @@ class LinkSpent(Refused):
 
 class LastAdministrator(Refused):
     """Nobody else administers; make someone else an administrator first."""
+
+
+class WrongPassword(Refused):
+    """The present password is another one."""
+
+
+class TooManyAttempts(Refused):
+    """The present password was wrong too often; wait a while, or have it reset by mail."""

@@ -11,13 +11,13 @@ from commands.display_names import display_name
 from commands.errors import AddressTaken, InvalidLink, LinkSpent
 from commands.links import FIRST_ADMINISTRATOR, link_token, read_link
 from commands.passwords import acceptable
-from commands.register_user import Registered, take_address
+from commands.register_user import Registered, supersede, take_address
 from commands.roles import ADMINISTRATOR
 from commands.secrets import PASSWORD
 from commands.unit import Unit
 from commands.user import NOBODY
 from events.administrators import STREAM_ID, AdministratorAdded, AdministratorsEvent, FirstAdministratorInvited
-from events.user import EmailVerified, RegistrationSuperseded, RoleGranted, UserRegistered
+from events.user import EmailVerified, RoleGranted, UserRegistered
 
 __all__ = ["InviteFirstAdministrator", "SignUpFirstAdministrator"]
 
@@ -71,15 +71,15 @@ class SignUpFirstAdministrator(Struct, frozen=True):
 
         owner_id = await unit.owner(EMAIL_SCOPE, claim_key(unit.rules.claims_key, email.canonical))
         owner = await unit.user(owner_id) if owner_id else NOBODY
-        if owner.may_sign_in:
+        if owner.proved:
             raise AddressTaken
         user_id = unit.new_id()
-        await take_address(unit, user_id, email, owner_id, owner, proven=True)
+        await take_address(unit, user_id, email, owner_id, proven=True)
         unit.record_user(
             user_id, UserRegistered(email.written, name, None), EmailVerified(), RoleGranted(ADMINISTRATOR)
         )
         unit.record_administrators(user_id, AdministratorAdded(user_id))
-        if owner_id and owner.active:
-            unit.record_user(owner_id, RegistrationSuperseded(user_id))
+        if owner_id:
+            await supersede(unit, owner_id, owner, user_id)
         await unit.keep_secret(user_id, PASSWORD, user_id, hashed.encode())
         return Registered(user_id)

@@ -5,7 +5,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from commands.administrators import Administrators
-from commands.errors import LastAdministrator, NoSuchRole, NoSuchUser
+from commands.errors import AddressNotProved, LastAdministrator, NoSuchRole, NoSuchUser
 from commands.roles import ADMINISTRATOR, ROLES
 from commands.unit import Unit
 from commands.user import User
@@ -27,16 +27,19 @@ class GrantRole(Struct, frozen=True):
             raise NoSuchRole
         if not user.active:
             raise NoSuchUser
+        if self.role == ADMINISTRATOR and not user.email_verified:
+            raise AddressNotProved
         return [] if self.role in user.roles else [RoleGranted(self.role)]
 
     def decide_administrators(self, administrators: Administrators) -> list[AdministratorsEvent]:
-        """The administrators' own stream says who was added."""
+        """The administrators' own stream says who was added; whoever is suspended is, once they are reinstated."""
         return [] if self.user_id in administrators.ids else [AdministratorAdded(self.user_id)]
 
     async def perform(self, unit: Unit) -> None:
         """Decide on the user's stream, and on the administrators' where it is about them."""
-        unit.record_user(self.user_id, *self.decide(await unit.user(self.user_id)))
-        if self.role == ADMINISTRATOR:
+        user = await unit.user(self.user_id)
+        unit.record_user(self.user_id, *self.decide(user))
+        if self.role == ADMINISTRATOR and not user.suspended:
             added = self.decide_administrators(await unit.administrators())
             unit.record_administrators(self.user_id, *added)
 

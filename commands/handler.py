@@ -11,8 +11,8 @@ from msgspec import Struct
 from uuid_utils.compat import uuid7
 
 from commands.passwords import Hasher
-from commands.receipts import IdempotentRequest, InFlight, Receipt, decoded, encoded
-from commands.unit import Known, Rules, Unit, Written
+from commands.receipts import IdempotentRequest, InFlight, Receipt, decoded, decoy, encoded
+from commands.unit import NO_CLIENT, Client, Known, Rules, Unit, Written
 from events.append import Append, NewEvent
 from events.codec import encode, has_personal_fields, seal_note, write_metadata
 from events.committer import Committer
@@ -35,13 +35,6 @@ class Command(Protocol[R_co]):
     async def perform(self, unit: Unit) -> R_co:
         """Read what the rule needs, decide, and tell the unit what to record."""
         ...
-
-
-class Client(Struct, frozen=True):
-    """Whence a command came; kept sealed, and for a shorter time than the rest."""
-
-    address: str
-    user_agent: str
 
 
 class Context(Struct, frozen=True):
@@ -113,6 +106,17 @@ class Handler:
         async with self._in_flight.alone(context.idempotent.key):
             return await self._replayed(command, context.idempotent) or await self._decide(command, context)
 
+    async def rehearse(self, command: Command[R], context: Context) -> tuple[Written, ...]:
+        """What the command would record if it were asked now; nothing is recorded. Raises the command's own refusals."""
+        unit = Unit(self._pool, self._keys, self._known(context))
+        await command.perform(unit)
+        if unit.refusal is not None:
+            raise unit.refusal
+        return tuple(unit.written.values())
+
+    def _known(self, context: Context) -> Known:
+        return Known(self._clock(), self._rules, self._hasher, {}, context.client or NO_CLIENT)
+
     async def _replayed(self, command: Command[R], idempotent: IdempotentRequest) -> Outcome[R] | None:
         found = await idempotent.find(self._pool)
         if found is None:
@@ -130,7 +134,7 @@ class Handler:
         )
 
     async def _decide(self, command: Command[R], context: Context) -> Outcome[R]:
-        known = Known(self._clock(), self._rules, self._hasher, {})
+        known = self._known(context)
         deadline = asyncio.get_running_loop().time() + DECIDE_FOR_SECONDS
         while True:
             unit = Unit(self._pool, self._keys, known)
@@ -164,7 +168,7 @@ class Handler:
         version = unit.expected.get(main, 0) if main is not None else 0
         command_id: UUID = uuid7()
         idempotent = context.idempotent if unit.refusal is None else None
-        if not (unit.written or unit.claims or unit.secrets or idempotent):
+        if not (unit.written or unit.claims or unit.secrets or unit.pretends or idempotent):
             return Outcome(result, await head(self._pool), main, version, (), command_id, unit.now)
         written = tuple(unit.written.values())
         append = await self._record(unit, name, command_id, context)
@@ -175,6 +179,8 @@ class Handler:
             append.receipt = idempotent.receipt(
                 receipt, context.actor.id or (written[0].subject_id if written else None)
             )
+        elif not (append.events or append.claims or append.secrets):
+            append.receipt = decoy()
         position = await self._committer.commit(append)
         first = position - len(append.events) + 1
         return Outcome(result, position, main, version, written, command_id, unit.now, first)

@@ -16,9 +16,23 @@ from msgspec import Struct
 
 from commands.errors import InvalidLink, LinkExpired
 
-__all__ = ["FIRST_ADMINISTRATOR", "VERIFY_EMAIL", "Link", "link_token", "read_link"]
+__all__ = [
+    "FIRST_ADMINISTRATOR",
+    "RESET_PASSWORD",
+    "UNDO_EMAIL_CHANGE",
+    "UNLOCK",
+    "VERIFY_EMAIL",
+    "Link",
+    "link_token",
+    "read_link",
+]
 
 VERIFY_EMAIL: Final = "verify-email"
+"""Proves the address that is named in the event it answers: that of a registration, or the new one of a change."""
+
+UNDO_EMAIL_CHANGE: Final = "undo-email-change"
+RESET_PASSWORD: Final = "reset-password"  # noqa: S105 - a purpose, no password
+UNLOCK: Final = "unlock"
 FIRST_ADMINISTRATOR: Final = "first-administrator"
 
 _FACTS: Final = struct.Struct(">16sQQ")

@@ -55,12 +55,13 @@ class RefreshSession(Struct, frozen=True):
         assert secret is not None
         assert session.user_id is not None
         user = await unit.user(session.user_id)
-        if not user.may_sign_in:
+        if not user.may_sign_in or session.began < user.sessions_end:
             raise InvalidRefreshToken
         if verdict is Verdict.REUSED:
             return self._end(unit, session_id, session.user_id, secret)
         if verdict is Verdict.LIVING:
-            family = family.rotated(unit.now, timedelta(days=unit.rules.refresh_token_days))
+            lifetime = timedelta(days=unit.rules.refresh_token_days)
+            family = family.rotated(unit.now, lifetime, unit.client.address, unit.client.user_agent)
             await unit.keep_secret(session_id, KIND, session.user_id, family.to_bytes(), secret.revision)
         return SignedIn(session.user_id, session_id, family.token(session_id), user.roles)
 

@@ -38,21 +38,33 @@ class Presented(Struct, frozen=True):
 
 
 class Family(Struct, frozen=True):
-    """All refresh tokens of one session, of which one lives: that of `generation`."""
+    """All refresh tokens of one session, of which one lives: that of `generation`.
+
+    `address` and `user_agent` are the client's that began or last refreshed the session.
+    """
 
     seed: bytes
     generation: int
     rotated_at: datetime
     expires_at: datetime
+    address: str = ""
+    user_agent: str = ""
 
     @classmethod
-    def begun(cls, now: datetime, lifetime: timedelta) -> "Family":
+    def begun(cls, now: datetime, lifetime: timedelta, address: str = "", user_agent: str = "") -> "Family":
         """The family of a new session."""
-        return cls(os.urandom(32), 1, now, now + lifetime)
+        return cls(os.urandom(32), 1, now, now + lifetime, address, user_agent)
 
-    def rotated(self, now: datetime, lifetime: timedelta) -> "Family":
+    def rotated(self, now: datetime, lifetime: timedelta, address: str = "", user_agent: str = "") -> "Family":
         """The family with its next token living."""
-        return replace(self, generation=self.generation + 1, rotated_at=now, expires_at=now + lifetime)
+        return replace(
+            self,
+            generation=self.generation + 1,
+            rotated_at=now,
+            expires_at=now + lifetime,
+            address=address,
+            user_agent=user_agent,
+        )
 
     def token(self, session_id: UUID) -> str:
         """The living token."""

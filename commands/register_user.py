@@ -1,5 +1,6 @@
 """Registering: an account with an address that is not proved yet."""
 
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -7,13 +8,14 @@ from msgspec import Struct
 from commands.addresses import EMAIL_SCOPE, Address, address, claim_key
 from commands.display_names import display_name
 from commands.errors import AddressTaken
+from commands.locales import locale
 from commands.passwords import acceptable
 from commands.secrets import PASSWORD
 from commands.unit import Unit
-from commands.user import NOBODY, User
+from commands.user import Mail, User
 from events.user import AddressRegisteredAgain, RegistrationSuperseded, UserEvent, UserRegistered
 
-__all__ = ["RegisterUser", "Registered", "take_address"]
+__all__ = ["RegisterUser", "Registered", "supersede", "take_address"]
 
 
 class Registered(Struct, frozen=True):
@@ -37,49 +39,58 @@ class RegisterUser(Struct, frozen=True):
 
     def decide(self, owner: User, registration: UserRegistered) -> list[UserEvent]:
         """What happens to the new account: it is registered, unless its address is proved to be another's."""
-        if not owner.may_sign_in:
+        if not owner.proved:
             return [registration]
         if self.disclose:
             raise AddressTaken
         return []
 
-    def decide_owner(self, owner: User, new_id: UUID) -> list[UserEvent]:
-        """What happens to whoever holds the address: superseded when it was never proved, else it is noted.
-
-        It is noted each time, so that each time takes as long; the owner is written to five times an hour at most.
-        """
-        if owner.may_sign_in:
-            return [AddressRegisteredAgain()]
+    def decide_owner(self, owner: User, new_id: UUID, now: datetime) -> list[UserEvent]:
+        """What happens to whoever holds the address: superseded when it was never proved, else told, within limits."""
+        if owner.proved:
+            return [AddressRegisteredAgain()] if owner.may_be_mailed(Mail.REGISTERED_AGAIN, now) else []
         return [RegistrationSuperseded(new_id)] if owner.active else []
 
     async def perform(self, unit: Unit) -> Registered:
         """Claim the address, or find whose it is. The password is hashed either way, so that both take as long."""
         email = address(self.email)
         password = acceptable(self.password, email=email.written)
-        registration = UserRegistered(email.written, display_name(self.display_name), self.locale)
+        registration = UserRegistered(
+            email.written, display_name(self.display_name), None if self.locale is None else locale(self.locale)
+        )
         hashed = await unit.once("hash", lambda: unit.hasher.hash(password))
 
-        key = claim_key(unit.rules.claims_key, email.canonical)
-        owner_id = await unit.owner(EMAIL_SCOPE, key)
-        owner = await unit.user(owner_id) if owner_id else NOBODY
+        owner_id = await unit.owner(EMAIL_SCOPE, claim_key(unit.rules.claims_key, email.canonical))
+        owner = await unit.user(owner_id or unit.new_id())
         user_id = unit.new_id()
         events = self.decide(owner, registration)
         if events:
-            await take_address(unit, user_id, email, owner_id, owner)
+            await take_address(unit, user_id, email, owner_id, proven=False)
             unit.record_user(user_id, *events)
             await unit.keep_secret(user_id, PASSWORD, user_id, hashed.encode())
         if owner_id:
-            unit.record_user(owner_id, *self.decide_owner(owner, user_id))
+            unit.record_user(owner_id, *self.decide_owner(owner, user_id, unit.now))
+            await drop_password(unit, owner_id, owner)
+        unit.pretend()
         return Registered(user_id)
 
 
-async def take_address(
-    unit: Unit, user_id: UUID, email: Address, owner_id: UUID | None, owner: User, *, proven: bool = False
-) -> None:
-    """Begin a new subject whose address it is from now on; an owner who never proved it loses it, and the password."""
+async def take_address(unit: Unit, user_id: UUID, email: Address, owner_id: UUID | None, *, proven: bool) -> None:
+    """Begin a new subject whose address it is from now on."""
     unit.expected.setdefault(user_id, 0)
     unit.begin_subject(user_id)
     key = claim_key(unit.rules.claims_key, email.canonical)
     unit.claim(EMAIL_SCOPE, key, expected=owner_id, owner=user_id, proven=proven)
-    if owner_id and owner.active and (secret := await unit.secret(owner_id, PASSWORD)):
+
+
+async def drop_password(unit: Unit, owner_id: UUID, owner: User) -> None:
+    """Whoever never proved the address loses the password with it."""
+    if owner.active and not owner.proved and (secret := await unit.secret(owner_id, PASSWORD)):
         unit.drop_secret(secret)
+
+
+async def supersede(unit: Unit, owner_id: UUID, owner: User, by: UUID) -> None:
+    """End a registration whose address somebody else has proved."""
+    if owner.active:
+        unit.record_user(owner_id, RegistrationSuperseded(by))
+    await drop_password(unit, owner_id, owner)

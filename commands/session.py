@@ -9,17 +9,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from events.event import Recorded
-from events.session import RefreshTokenReused, SessionEnded, SessionEvent, SessionStarted
+from events.session import RefreshTokenReused, SessionEnded, SessionEvent, SessionExpired, SessionStarted
 
 __all__ = ["NO_SESSION", "Session", "evolve", "fold"]
 
 
 class Session(Struct, frozen=True):
-    """A session as decisions see it; `version` 0 is one that never was."""
+    """A session as decisions see it; `version` 0 is one that never was, `began` the position in the log where it started."""
 
     version: int = 0
     user_id: UUID | None = None
     ended: bool = False
+    began: int = 0
 
 
 NO_SESSION: Final = Session()
@@ -29,8 +30,8 @@ def evolve(session: Session, recorded: Recorded[SessionEvent]) -> Session:
     """The session after one more fact."""
     match recorded.event:
         case SessionStarted(user_id=user_id):
-            return replace(session, version=recorded.version, user_id=user_id)
-        case SessionEnded() | RefreshTokenReused():
+            return replace(session, version=recorded.version, user_id=user_id, began=recorded.position)
+        case SessionEnded() | SessionExpired() | RefreshTokenReused():
             return replace(session, version=recorded.version, ended=True)
         case unreachable:
             assert_never(unreachable)

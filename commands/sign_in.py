@@ -5,32 +5,36 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from commands.addresses import EMAIL_SCOPE, address, claim_key
-from commands.errors import InvalidAddress, InvalidCredentials
+from commands.addresses import any_key
+from commands.attempts import STRANGERS, device_of, device_token, new_device
+from commands.errors import InvalidCredentials
+from commands.owners import owner_of
 from commands.refresh_tokens import KIND, Family
 from commands.secrets import PASSWORD
 from commands.unit import Unit
-from commands.user import NOBODY, User
+from commands.user import Mail, User
 from events.session import SessionStarted
-from events.user import UserEvent, VerificationRequested
+from events.user import UserEvent, UserLocked, VerificationRequested
 
 __all__ = ["SignIn", "SignedIn"]
 
 
 class SignedIn(Struct, frozen=True):
-    """A session's holder, and the one token with which the session can be refreshed."""
+    """A session's holder, and the one token with which the session can be refreshed; `device` is for the device to keep."""
 
     user_id: UUID
     session_id: UUID
     refresh_token: str
     roles: frozenset[str]
+    device: str = ""
 
 
 class SignIn(Struct, frozen=True):
-    """Open a session with an address and a password."""
+    """Open a session with an address and a password; `device` is what this device was given when it signed in before."""
 
     email: str
     password: str
+    device: str | None = None
 
     def decide(self, user: User, *, matches: bool) -> list[SessionStarted]:
         """The session starts, if there is such an account, its address is proved and the password is right."""
@@ -38,32 +42,52 @@ class SignIn(Struct, frozen=True):
             raise InvalidCredentials
         return [SessionStarted(user.id, "password")]
 
-    def decide_unverified(self, user: User, now: datetime) -> list[UserEvent]:
-        """Whoever knows the password of an unproved account is mailed the link again, within limits."""
-        return [VerificationRequested()] if user.active and user.may_be_mailed(now) else []
+    def decide_refused(self, user: User, *, matches: bool, last: bool, now: datetime, minutes: int) -> list[UserEvent]:
+        """What is recorded of a sign-in that is refused.
+
+        Whoever knows the password of an unproved account is mailed the link again, within limits. The last attempt that
+        strangers have shuts them out for some minutes.
+        """
+        if matches:
+            waits = user.active and not user.email_verified and user.may_be_mailed(Mail.VERIFICATION, now)
+            return [VerificationRequested()] if waits else []
+        if last and user.may_sign_in and not user.locked(now):
+            return [UserLocked(now + timedelta(minutes=minutes))]
+        return []
 
     async def perform(self, unit: Unit) -> SignedIn:
-        """Find the account by its claim and verify the password; both take as long where there is none."""
-        owner_id = await self._owner(unit)
-        user = await unit.user(owner_id) if owner_id else NOBODY
-        secret = await unit.secret(owner_id, PASSWORD) if owner_id else None
-        hashed = secret.plain.decode() if secret else None
-        matches = await unit.once(("verify", hashed), lambda: unit.hasher.verify(self.password, hashed))
-        if matches and owner_id and user.active and not user.email_verified:
-            unit.record_user(owner_id, *self.decide_unverified(user, unit.now))
-            unit.refuse(InvalidCredentials())
-            return SignedIn(owner_id, owner_id, "", frozenset())
-        events = self.decide(user, matches=matches)
-        assert owner_id is not None
-        session_id = unit.new_id()
-        family = Family.begun(unit.now, timedelta(days=unit.rules.refresh_token_days))
-        unit.record_session(session_id, owner_id, *events)
-        await unit.keep_secret(session_id, KIND, owner_id, family.to_bytes())
-        return SignedIn(owner_id, session_id, family.token(session_id), user.roles)
+        """Reserve an attempt, find the account by its claim and verify the password.
 
-    async def _owner(self, unit: Unit) -> UUID | None:
+        All of it takes as long where there is no such account, or no attempt left.
+        """
+        key = any_key(unit.rules.claims_key, self.email)
+        user_id, user = await owner_of(unit, key)
+        secret = await unit.secret(user_id, PASSWORD)
+        device = device_of(unit.rules.devices_key, user_id, self.device)
+        attempt = await unit.reserve_attempt(key, device)
+        shut_out = not attempt.reserved or (device == STRANGERS and user.locked(unit.now))
+        hashed = secret.plain.decode() if secret and user.active and not shut_out else None
+        matches = await unit.once(("verify", hashed), lambda: unit.hasher.verify(self.password, hashed))
         try:
-            canonical = address(self.email).canonical
-        except InvalidAddress:
-            return None
-        return await unit.owner(EMAIL_SCOPE, claim_key(unit.rules.claims_key, canonical))
+            events = self.decide(user, matches=matches)
+        except InvalidCredentials as refusal:
+            last = attempt.last and device == STRANGERS
+            minutes = unit.rules.lock_minutes
+            unit.record_user(
+                user_id, *self.decide_refused(user, matches=matches, last=last, now=unit.now, minutes=minutes)
+            )
+            unit.pretend()
+            unit.refuse(refusal)
+            return SignedIn(user_id, user_id, "", frozenset())
+        await unit.forget_attempts(key, device)
+        return await _begin(unit, user_id, user, events, device)
+
+
+async def _begin(unit: Unit, user_id: UUID, user: User, events: list[SessionStarted], device: bytes) -> SignedIn:
+    session_id = unit.new_id()
+    client, lifetime = unit.client, timedelta(days=unit.rules.refresh_token_days)
+    family = Family.begun(unit.now, lifetime, client.address, client.user_agent)
+    unit.record_session(session_id, user_id, *events)
+    await unit.keep_secret(session_id, KIND, user_id, family.to_bytes())
+    token = device_token(unit.rules.devices_key, user_id, new_device() if device == STRANGERS else device)
+    return SignedIn(user_id, session_id, family.token(session_id), user.roles, token)

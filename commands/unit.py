@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from commands import administrators, session, user
 from commands.administrators import Administrators
+from commands.attempts import Attempt, forget_attempts, reserve_attempt
 from commands.errors import Refused
 from commands.passwords import Hasher
 from commands.secrets import Secret, read_secret
@@ -26,19 +27,37 @@ from events.session import STREAM_TYPE as SESSION
 from events.store import read_stream
 from events.user import STREAM_TYPE as USER
 
-__all__ = ["Known", "Rules", "Unit", "Written"]
+__all__ = ["NO_CLIENT", "Client", "Known", "Rules", "Unit", "Written"]
 
 T = TypeVar("T")
 S = TypeVar("S")
 
 
+class Client(Struct, frozen=True):
+    """Whence a command came; kept sealed, and for a shorter time than the rest."""
+
+    address: str
+    user_agent: str
+
+
+NO_CLIENT: Final = Client("", "")
+
+
 class Rules(Struct, frozen=True, kw_only=True):
-    """What the operator decided, as far as commands ask: keys for claims and links, and how long things last."""
+    """What the operator decided, as far as commands ask: keys for each purpose, how often and how long.
+
+    `sign_in_attempts` may fail from strange devices, and as many from each known one, before they wait `lock_minutes`.
+    """
 
     claims_key: bytes
     links_key: bytes
+    devices_key: bytes
     refresh_token_days: int = 30
     verification_hours: int = 72
+    password_reset_minutes: int = 60
+    email_undo_hours: int = 72
+    sign_in_attempts: int = 20
+    lock_minutes: int = 15
 
 
 class Known(Struct, frozen=True):
@@ -48,6 +67,7 @@ class Known(Struct, frozen=True):
     rules: Rules
     hasher: Hasher
     memo: dict[Any, Any]
+    client: Client = NO_CLIENT
 
 
 class Written(Struct):
@@ -78,6 +98,12 @@ class Unit:
         self.key_uses: dict[UUID, KeyUse] = {}
         self.data_keys: dict[UUID, DataKey] = {}
         self.refusal: Refused | None = None
+        self.pretends = False
+
+    @property
+    def client(self) -> Client:
+        """Whence the command came."""
+        return self._known.client
 
     @property
     def now(self) -> datetime:
@@ -131,6 +157,28 @@ class Unit:
         )
         return owner
 
+    async def reserve_attempt(self, key: bytes, device: bytes) -> Attempt:
+        """One attempt at what this key stands for, taken once however often the command is asked again."""
+        rules = self.rules
+        return await self.once(
+            ("attempt", key, device),
+            lambda: reserve_attempt(self._pool, key, device, rules.sign_in_attempts, rules.lock_minutes * 60),
+        )
+
+    async def forget_attempts(self, key: bytes, device: bytes | None = None) -> None:
+        """Count anew what failed, from one device or from all; at once, whatever becomes of the command."""
+        await forget_attempts(self._pool, key, device)
+
+    async def secrets_of(self, subject_id: UUID, kind: str) -> list[tuple[UUID, int, int]]:
+        """(owner, revision, version of the owner's stream) of every secret of a kind that is kept of someone."""
+        rows = await self._pool.fetch(
+            "SELECT owner_id, revision, (SELECT max(originator_version) FROM stored_events "
+            "WHERE originator_id = owner_id) FROM secrets WHERE subject_id = $1 AND kind = $2 ORDER BY owner_id",
+            subject_id,
+            kind,
+        )
+        return [tuple(row) for row in rows]
+
     async def secret(self, owner_id: UUID, kind: str) -> Secret | None:
         """A secret that is kept beside the log, opened; None where there is none."""
         return await read_secret(self._pool, self._keys, owner_id, kind)
@@ -183,6 +231,14 @@ class Unit:
     def drop_secret(self, secret: Secret) -> None:
         """Keep a secret no longer."""
         self.secrets.append(SecretChange(secret.owner_id, secret.kind, secret.subject_id, secret.revision, None))
+
+    def drop_secret_at(self, owner_id: UUID, kind: str, subject_id: UUID, revision: int) -> None:
+        """Keep a secret no longer that was not opened, if it is still the one of this revision."""
+        self.secrets.append(SecretChange(owner_id, kind, subject_id, revision, None))
+
+    def pretend(self) -> None:
+        """Take as long as if something were recorded, should there be nothing: what is not done must not be told by time."""
+        self.pretends = True
 
     def refuse(self, refusal: Refused) -> None:
         """Record what was gathered, and refuse all the same: some refusals are facts worth keeping."""

@@ -1,6 +1,6 @@
 """What a command knows of a user, folded from the user's stream."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any, Final, assert_never
@@ -13,28 +13,63 @@ from events.event import Recorded
 from events.personal import Forgotten
 from events.user import (
     AddressRegisteredAgain,
+    AdministratorsMetadataChanged,
     DisplayNameChanged,
+    EmailChanged,
+    EmailChangeRequested,
+    EmailChangeUndone,
     EmailVerified,
+    FormerAddressReleased,
+    LocaleChanged,
+    OwnMetadataChanged,
+    PasswordChanged,
+    PasswordReset,
+    PasswordResetRequested,
+    PictureChanged,
     RegistrationLapsed,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    SignedOutEverywhere,
+    TimeZoneChanged,
     UserEvent,
+    UserLocked,
     UserRegistered,
+    UserReinstated,
+    UserSuspended,
+    UserUnlocked,
     VerificationRequested,
 )
 
-__all__ = ["MOST_MAILS_AN_HOUR", "NOBODY", "User", "evolve", "fold"]
+__all__ = ["MOST_MAILS_AN_HOUR", "NOBODY", "FormerAddress", "Mail", "User", "evolve", "fold"]
 
 MOST_MAILS_AN_HOUR: Final = 5
+
+
+class Mail:
+    """What we write to an address about because of what strangers can do; each of them at most five times an hour."""
+
+    VERIFICATION: Final = "verification"
+    REGISTERED_AGAIN: Final = "registered again"
+    EMAIL_CHANGE: Final = "email change"
+    PASSWORD_RESET: Final = "password reset"  # noqa: S105 - the name of a mail, no password
+    LOCK: Final = "lock"
+
+
+class FormerAddress(Struct, frozen=True):
+    """An address that a change can still give back, until it is released; `version` is that of the change."""
+
+    email: str | Forgotten
+    version: int
+    changed_at: datetime
 
 
 class User(Struct, frozen=True):
     """A user as decisions see them; `version` 0 is someone who never was.
 
-    `verification_version` is the version of the newest event that asked for proof of the address, `verification_asked_at`
-    its time: only its link lives. A registration that was superseded or has lapsed is `over`.
-    `mailed_at` are the times of the newest events that made us write to the address: at most five an hour do.
+    `verification_version`, `change_version` and `reset_version` are the versions of the newest events that asked for proof
+    of the address, of another address, for another password: only their links live, and none at 0. A registration that was
+    superseded or has lapsed is `over`. What was recorded of a session before position `sessions_end` is over as well.
     """
 
     id: UUID | None = None
@@ -42,68 +77,151 @@ class User(Struct, frozen=True):
     email: str | Forgotten = ""
     email_verified: bool = False
     over: bool = False
-    verification_asked_at: datetime | None = None
-    display_name: str | Forgotten | None = None
-    roles: frozenset[str] = frozenset()
     verification_version: int = 0
-    mailed_at: tuple[datetime, ...] = ()
+    verification_asked_at: datetime | None = None
+    new_email: str | Forgotten | None = None
+    change_version: int = 0
+    former: tuple[FormerAddress, ...] = ()
+    reset_version: int = 0
+    display_name: str | Forgotten | None = None
+    locale: str | Forgotten | None = None
+    time_zone: str | Forgotten | None = None
+    picture_url: str | Forgotten | None = None
+    own_metadata: Mapping[str, Any] = {}
+    administrators_metadata: Mapping[str, Any] = {}
+    roles: frozenset[str] = frozenset()
+    suspended: bool = False
+    locked_until: datetime | None = None
+    lock_version: int = 0
+    sessions_end: int = 0
+    mailed: Mapping[str, tuple[datetime, ...]] = {}
 
     @property
     def active(self) -> bool:
-        """Whether there is an account, proved or not."""
+        """Whether there is an account, proved or not, suspended or not."""
         return self.version > 0 and not self.over
 
     @property
-    def may_sign_in(self) -> bool:
-        """Whether the right password opens a session."""
+    def proved(self) -> bool:
+        """Whether there is an account whose address is proved: nobody else can have that address."""
         return self.active and self.email_verified
 
-    def may_be_mailed(self, now: datetime) -> bool:
-        """Whether one more fact makes us write to the address."""
-        return sum(at > now - timedelta(hours=1) for at in self.mailed_at) < MOST_MAILS_AN_HOUR
+    @property
+    def may_sign_in(self) -> bool:
+        """Whether the right password opens a session, from a device that has signed in before at least."""
+        return self.proved and not self.suspended
+
+    def locked(self, now: datetime) -> bool:
+        """Whether devices that have never signed in are shut out."""
+        return self.locked_until is not None and now < self.locked_until
+
+    def may_be_mailed(self, about: str, now: datetime) -> bool:
+        """Whether one more fact makes us write to the address about this."""
+        return sum(at > now - timedelta(hours=1) for at in self.mailed.get(about, ())) < MOST_MAILS_AN_HOUR
 
 
 NOBODY: Final = User()
+_NO_LINKS: Final[dict[str, Any]] = {"new_email": None, "change_version": 0, "reset_version": 0}
 
 
 def evolve(user: User, recorded: Recorded[UserEvent]) -> User:
     """The user after one more fact."""
-    changes: dict[str, Any]
-    match recorded.event:
-        case UserRegistered(email=email, display_name=display_name):
-            changes = {"id": recorded.stream_id, "email": email, "display_name": display_name}
-            changes |= _verification_mailed(user, recorded)
+    return replace(user, version=recorded.version, **_changes(user, recorded))
+
+
+def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
+    event = recorded.event
+    match event:
+        case UserRegistered(email=email, display_name=display_name, locale=locale):
+            about = {"id": recorded.stream_id, "email": email, "display_name": display_name, "locale": locale}
+            return about | _verification_mailed(user, recorded)
         case VerificationRequested():
-            changes = _verification_mailed(user, recorded)
+            return _verification_mailed(user, recorded)
         case EmailVerified():
-            changes = {"email_verified": True}
+            return {"email_verified": True}
         case AddressRegisteredAgain():
-            changes = {"mailed_at": _mailed(user, recorded)}
+            return _mailed(user, recorded, Mail.REGISTERED_AGAIN)
         case RegistrationSuperseded() | RegistrationLapsed():
-            changes = {"over": True}
+            return {"over": True}
+        case EmailChangeRequested() | EmailChanged() | EmailChangeUndone() | FormerAddressReleased():
+            return _address_changes(user, event, recorded)
+        case PasswordChanged() | PasswordReset():
+            return {**_NO_LINKS, "sessions_end": recorded.position}
+        case PasswordResetRequested():
+            return {"reset_version": recorded.version} | _mailed(user, recorded, Mail.PASSWORD_RESET)
         case DisplayNameChanged(display_name=display_name):
-            changes = {"display_name": display_name}
+            return {"display_name": display_name}
+        case LocaleChanged(locale=locale):
+            return {"locale": locale}
+        case TimeZoneChanged(time_zone=time_zone):
+            return {"time_zone": time_zone}
+        case PictureChanged(picture_url=picture_url):
+            return {"picture_url": picture_url}
+        case OwnMetadataChanged(changes=changes):
+            return {"own_metadata": _changed(user.own_metadata, changes)}
+        case AdministratorsMetadataChanged(changes=changes):
+            return {"administrators_metadata": _changed(user.administrators_metadata, changes)}
         case RoleGranted(role=role):
-            changes = {"roles": user.roles | {role}}
+            return {"roles": user.roles | {role}}
         case RoleRevoked(role=role):
-            changes = {"roles": user.roles - {role}}
+            return {"roles": user.roles - {role}}
+        case SignedOutEverywhere():
+            return {"sessions_end": recorded.position}
+        case UserSuspended():
+            return {**_NO_LINKS, "suspended": True, "sessions_end": recorded.position}
+        case UserReinstated():
+            return {"suspended": False}
+        case UserLocked(until=until):
+            lock = {"locked_until": until, "lock_version": recorded.version}
+            return lock | _mailed(user, recorded, Mail.LOCK)
+        case UserUnlocked():
+            return {"locked_until": None, "lock_version": 0}
         case unreachable:
             assert_never(unreachable)
-    return replace(user, version=recorded.version, **changes)
 
 
-def _mailed(user: User, recorded: Recorded[UserEvent]) -> tuple[datetime, ...]:
-    if not user.may_be_mailed(recorded.recorded_at):
-        return user.mailed_at
-    return (*user.mailed_at, recorded.recorded_at)[-MOST_MAILS_AN_HOUR:]
+def _address_changes(
+    user: User,
+    event: EmailChangeRequested | EmailChanged | EmailChangeUndone | FormerAddressReleased,
+    recorded: Recorded[UserEvent],
+) -> dict[str, Any]:
+    match event:
+        case EmailChangeRequested(email=email):
+            asked = {"new_email": email, "change_version": recorded.version}
+            return asked | _mailed(user, recorded, Mail.EMAIL_CHANGE)
+        case EmailChanged(email=email):
+            former = FormerAddress(user.email, recorded.version, recorded.recorded_at)
+            return {**_NO_LINKS, "email": email, "former": (*_without(user.former, email), former)}
+        case EmailChangeUndone(email=email):
+            kept = user.former[: next((at for at, one in enumerate(user.former) if one.email == email), 0)]
+            return {**_NO_LINKS, "email": email, "former": kept, "sessions_end": recorded.position}
+        case FormerAddressReleased(email=email):
+            return {"former": _without(user.former, email)}
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _without(former: Iterable[FormerAddress], email: str | Forgotten) -> tuple[FormerAddress, ...]:
+    return tuple(one for one in former if one.email != email)
+
+
+def _changed(entries: Mapping[str, Any], changes: Iterable[tuple[str, Any]] | Forgotten) -> Mapping[str, Any]:
+    if isinstance(changes, Forgotten):
+        return {}
+    changed = dict(changes)
+    return {name: value for name, value in {**entries, **changed}.items() if value is not None}
+
+
+def _mailed(user: User, recorded: Recorded[UserEvent], about: str) -> dict[str, Any]:
+    if not user.may_be_mailed(about, recorded.recorded_at):
+        return {}
+    times = (*user.mailed.get(about, ()), recorded.recorded_at)[-MOST_MAILS_AN_HOUR:]
+    return {"mailed": {**user.mailed, about: times}}
 
 
 def _verification_mailed(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
-    return {
-        "verification_version": recorded.version,
-        "verification_asked_at": recorded.recorded_at,
-        "mailed_at": _mailed(user, recorded),
-    }
+    asked = {"verification_version": recorded.version, "verification_asked_at": recorded.recorded_at}
+    return asked | _mailed(user, recorded, Mail.VERIFICATION)
 
 
 def fold(history: Iterable[Recorded[Any]]) -> User:

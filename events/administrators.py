@@ -23,13 +23,13 @@ class FirstAdministratorInvited(Event, frozen=True):
 
 
 class AdministratorAdded(Event, frozen=True):
-    """The user became an administrator."""
+    """The user became an administrator, or is one again after having been suspended."""
 
     user_id: UUID
 
 
 class AdministratorRemoved(Event, frozen=True):
-    """The user is an administrator no longer; another one remains."""
+    """The user is an administrator no longer, or is one that was suspended; another one remains."""
 
     user_id: UUID
 

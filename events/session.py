@@ -5,7 +5,7 @@ from uuid import UUID
 
 from events.event import Event
 
-__all__ = ["STREAM_TYPE", "RefreshTokenReused", "SessionEnded", "SessionEvent", "SessionStarted"]
+__all__ = ["STREAM_TYPE", "RefreshTokenReused", "SessionEnded", "SessionEvent", "SessionExpired", "SessionStarted"]
 
 STREAM_TYPE = "session"
 
@@ -21,8 +21,12 @@ class SessionEnded(Event, frozen=True):
     """The session is over: its holder signed out, or someone with the right to did it for them."""
 
 
+class SessionExpired(Event, frozen=True):
+    """The session was not refreshed for so long that it cannot be any more."""
+
+
 class RefreshTokenReused(Event, frozen=True):
     """A refresh token that had been spent was presented again: someone has a copy, and the session is over for everyone."""
 
 
-SessionEvent: TypeAlias = SessionStarted | SessionEnded | RefreshTokenReused
+SessionEvent: TypeAlias = SessionStarted | SessionEnded | SessionExpired | RefreshTokenReused

@@ -1,6 +1,7 @@
 """Every fact in a user's life."""
 
-from typing import TypeAlias
+from datetime import datetime
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from events.event import Event
@@ -9,14 +10,31 @@ from events.personal import Personal
 __all__ = [
     "STREAM_TYPE",
     "AddressRegisteredAgain",
+    "AdministratorsMetadataChanged",
     "DisplayNameChanged",
+    "EmailChangeRequested",
+    "EmailChangeUndone",
+    "EmailChanged",
     "EmailVerified",
+    "FormerAddressReleased",
+    "LocaleChanged",
+    "OwnMetadataChanged",
+    "PasswordChanged",
+    "PasswordReset",
+    "PasswordResetRequested",
+    "PictureChanged",
     "RegistrationLapsed",
     "RegistrationSuperseded",
     "RoleGranted",
     "RoleRevoked",
+    "SignedOutEverywhere",
+    "TimeZoneChanged",
     "UserEvent",
+    "UserLocked",
     "UserRegistered",
+    "UserReinstated",
+    "UserSuspended",
+    "UserUnlocked",
     "VerificationRequested",
 ]
 
@@ -53,10 +71,76 @@ class RegistrationLapsed(Event, frozen=True):
     """Nobody proved the address of a registration in time: the address is free again, links and password are dead."""
 
 
+class EmailChangeRequested(Event, frozen=True):
+    """The user asked to have another address from now on; it is mailed a link that proves it, and nothing has changed yet."""
+
+    email: Personal[str]
+
+
+class EmailChanged(Event, frozen=True):
+    """The user proved the new address and has it now. The one before is told, and can undo it for a time."""
+
+    email: Personal[str]
+
+
+class EmailChangeUndone(Event, frozen=True):
+    """The owner of a former address took the account back: it has that address again, no password and no session."""
+
+    email: Personal[str]
+
+
+class FormerAddressReleased(Event, frozen=True):
+    """The time in which a change of address could be undone is over, and others may register the former one."""
+
+    email: Personal[str]
+
+
+class PasswordChanged(Event, frozen=True):
+    """The user, who knew the present password, chose another one. Every session ended."""
+
+
+class PasswordResetRequested(Event, frozen=True):
+    """Someone asked for a link with which a new password can be chosen; it was mailed to the user's address."""
+
+
+class PasswordReset(Event, frozen=True):
+    """The user chose a new password by a link that was mailed to the address. Every session ended."""
+
+
 class DisplayNameChanged(Event, frozen=True):
     """The user is called something else from now on, or by no name at all."""
 
     display_name: Personal[str | None]
+
+
+class LocaleChanged(Event, frozen=True):
+    """The user reads another language, or leaves open which."""
+
+    locale: Personal[str | None]
+
+
+class TimeZoneChanged(Event, frozen=True):
+    """The user lives by another clock, or leaves open by which."""
+
+    time_zone: Personal[str | None]
+
+
+class PictureChanged(Event, frozen=True):
+    """The user shows another picture, or none."""
+
+    picture_url: Personal[str | None]
+
+
+class OwnMetadataChanged(Event, frozen=True):
+    """Entries of the user's own metadata changed: each name with its new value, null for one that is gone."""
+
+    changes: Personal[tuple[tuple[str, Any], ...]]
+
+
+class AdministratorsMetadataChanged(Event, frozen=True):
+    """Entries of what administrators note about the user changed: each name with its new value, null for one that is gone."""
+
+    changes: Personal[tuple[tuple[str, Any], ...]]
 
 
 class RoleGranted(Event, frozen=True):
@@ -71,6 +155,28 @@ class RoleRevoked(Event, frozen=True):
     role: str
 
 
+class SignedOutEverywhere(Event, frozen=True):
+    """All sessions of the user ended, by the user's own wish or an administrator's."""
+
+
+class UserSuspended(Event, frozen=True):
+    """An administrator shut the user out until they are reinstated. Every session ended."""
+
+
+class UserReinstated(Event, frozen=True):
+    """An administrator let the user in again."""
+
+
+class UserLocked(Event, frozen=True):
+    """Too many sign-ins failed from devices that had never signed in; until then, only devices that had are let in."""
+
+    until: datetime
+
+
+class UserUnlocked(Event, frozen=True):
+    """Any device may sign in again: the time was over, an administrator said so, or the user did by a mailed link."""
+
+
 UserEvent: TypeAlias = (
     UserRegistered
     | VerificationRequested
@@ -78,7 +184,24 @@ UserEvent: TypeAlias = (
     | AddressRegisteredAgain
     | RegistrationSuperseded
     | RegistrationLapsed
+    | EmailChangeRequested
+    | EmailChanged
+    | EmailChangeUndone
+    | FormerAddressReleased
+    | PasswordChanged
+    | PasswordResetRequested
+    | PasswordReset
     | DisplayNameChanged
+    | LocaleChanged
+    | TimeZoneChanged
+    | PictureChanged
+    | OwnMetadataChanged
+    | AdministratorsMetadataChanged
     | RoleGranted
     | RoleRevoked
+    | SignedOutEverywhere
+    | UserSuspended
+    | UserReinstated
+    | UserLocked
+    | UserUnlocked
 )

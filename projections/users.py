@@ -1,7 +1,8 @@
 """The people whom queries show: one row for each registration that was not superseded and has not lapsed."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -11,38 +12,65 @@ from events.event import Recorded
 from events.personal import Forgotten
 from events.user import (
     AddressRegisteredAgain,
+    AdministratorsMetadataChanged,
     DisplayNameChanged,
+    EmailChanged,
+    EmailChangeRequested,
+    EmailChangeUndone,
     EmailVerified,
+    FormerAddressReleased,
+    LocaleChanged,
+    OwnMetadataChanged,
+    PasswordChanged,
+    PasswordReset,
+    PasswordResetRequested,
+    PictureChanged,
     RegistrationLapsed,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    SignedOutEverywhere,
+    TimeZoneChanged,
     UserEvent,
+    UserLocked,
     UserRegistered,
+    UserReinstated,
+    UserSuspended,
+    UserUnlocked,
     VerificationRequested,
 )
 from projections.read_model import ReadModel, Row
 
-__all__ = ["ACTIVE", "UNVERIFIED", "USERS", "UserRow", "evolve"]
+__all__ = ["ACTIVE", "LOCKED", "SUSPENDED", "UNVERIFIED", "USERS", "UserRow", "evolve"]
 
 UNVERIFIED = "unverified"
 ACTIVE = "active"
+LOCKED = "locked"
+SUSPENDED = "suspended"
+OWN, ADMIN = "own", "admin"
 
 
 class UserRow(Row, frozen=True, kw_only=True):
-    """A user, as the answers of the API tell it. `version` is that of the user's stream."""
+    """A user, as the answers of the API tell it. `version` is that of the user's stream.
+
+    `metadata` has two compartments, `own` and `admin`. `locked` and `suspended` stand behind the `status`, which is one word.
+    """
 
     id: UUID
     email: str
     email_verified: bool
     display_name: str | None
     locale: str | None
+    time_zone: str | None
+    picture_url: str | None
     roles: tuple[str, ...]
     status: str
     metadata: dict[str, Any]
     registered_at: datetime
     updated_at: datetime
     version: int
+    suspended: bool = False
+    locked: bool = False
 
 
 def evolve(row: UserRow | None, recorded: Recorded[UserEvent]) -> UserRow | None:
@@ -50,23 +78,79 @@ def evolve(row: UserRow | None, recorded: Recorded[UserEvent]) -> UserRow | None
     event = recorded.event
     if row is None:
         return registered(event, recorded) if isinstance(event, UserRegistered) else None
-    changes: dict[str, Any] = {}
+    if isinstance(event, RegistrationSuperseded | RegistrationLapsed):
+        return None
+    changes = _changes(row, event)
+    if not changes:
+        return replace(row, version=recorded.version)
+    if any(isinstance(value, Forgotten) for value in changes.values()):
+        return None
+    changed = replace(row, **changes, updated_at=recorded.recorded_at, version=recorded.version)
+    return replace(changed, status=_status(changed))
+
+
+def _changes(row: UserRow, event: UserEvent) -> dict[str, Any]:
+    """The fields that change; none for what shows nowhere but in the version."""
     match event:
-        case RegistrationSuperseded() | RegistrationLapsed():
-            return None
         case EmailVerified():
-            changes = {"email_verified": True, "status": ACTIVE}
-        case DisplayNameChanged(display_name=Forgotten()):
-            return None
+            return {"email_verified": True}
+        case EmailChanged(email=email) | EmailChangeUndone(email=email):
+            return {"email": email}
         case DisplayNameChanged(display_name=display_name):
-            changes = {"display_name": display_name}
+            return {"display_name": display_name}
+        case LocaleChanged(locale=locale):
+            return {"locale": locale}
+        case TimeZoneChanged(time_zone=time_zone):
+            return {"time_zone": time_zone}
+        case PictureChanged(picture_url=picture_url):
+            return {"picture_url": picture_url}
+        case OwnMetadataChanged(changes=changes):
+            return {"metadata": _noted(row.metadata, OWN, changes)}
+        case AdministratorsMetadataChanged(changes=changes):
+            return {"metadata": _noted(row.metadata, ADMIN, changes)}
         case RoleGranted(role=role):
-            changes = {"roles": tuple(sorted({*row.roles, role}))}
+            return {"roles": tuple(sorted({*row.roles, role}))}
         case RoleRevoked(role=revoked):
-            changes = {"roles": tuple(role for role in row.roles if role != revoked)}
-        case UserRegistered() | VerificationRequested() | AddressRegisteredAgain():
-            return replace(row, version=recorded.version)
-    return replace(row, **changes, updated_at=recorded.recorded_at, version=recorded.version)
+            return {"roles": tuple(role for role in row.roles if role != revoked)}
+        case UserSuspended():
+            return {"suspended": True}
+        case UserReinstated():
+            return {"suspended": False}
+        case UserLocked():
+            return {"locked": True}
+        case UserUnlocked():
+            return {"locked": False}
+        case (
+            UserRegistered()
+            | VerificationRequested()
+            | AddressRegisteredAgain()
+            | RegistrationSuperseded()
+            | RegistrationLapsed()
+            | EmailChangeRequested()
+            | FormerAddressReleased()
+            | PasswordChanged()
+            | PasswordResetRequested()
+            | PasswordReset()
+            | SignedOutEverywhere()
+        ):
+            return {}
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _noted(metadata: Mapping[str, Any], compartment: str, changes: Any) -> Any:
+    if isinstance(changes, Forgotten):
+        return changes
+    entries = {**metadata[compartment], **dict(changes)}
+    return {**metadata, compartment: {name: value for name, value in entries.items() if value is not None}}
+
+
+def _status(row: UserRow) -> str:
+    if row.suspended:
+        return SUSPENDED
+    if not row.email_verified:
+        return UNVERIFIED
+    return LOCKED if row.locked else ACTIVE
 
 
 def registered(event: UserRegistered, recorded: Recorded[UserEvent]) -> UserRow | None:
@@ -80,9 +164,11 @@ def registered(event: UserRegistered, recorded: Recorded[UserEvent]) -> UserRow 
         email_verified=False,
         display_name=display_name,
         locale=locale,
+        time_zone=None,
+        picture_url=None,
         roles=(),
         status=UNVERIFIED,
-        metadata={},
+        metadata={OWN: {}, ADMIN: {}},
         registered_at=recorded.recorded_at,
         updated_at=recorded.recorded_at,
         version=recorded.version,
@@ -91,19 +177,23 @@ def registered(event: UserRegistered, recorded: Recorded[UserEvent]) -> UserRow 
 
 USERS = ReadModel(
     "users",
-    1,
+    2,
     columns=(
         Column("id", Uuid, primary_key=True),
         Column("email", Text(collation="C"), nullable=False),
         Column("email_verified", Boolean, nullable=False),
         Column("display_name", Text(collation="C")),
         Column("locale", Text(collation="C")),
+        Column("time_zone", Text(collation="C")),
+        Column("picture_url", Text(collation="C")),
         Column("roles", ARRAY(Text), nullable=False),
         Column("status", Text(collation="C"), nullable=False),
         Column("metadata", JSON, nullable=False),
         Column("registered_at", DateTime(timezone=True), nullable=False),
         Column("updated_at", DateTime(timezone=True), nullable=False),
         Column("version", BigInteger, nullable=False),
+        Column("suspended", Boolean, nullable=False),
+        Column("locked", Boolean, nullable=False),
     ),
     row=UserRow,
     key="id",

@@ -23,6 +23,7 @@ from projections.consumer import Consumer
 from projections.engine import Projector
 from projections.queue import Queue
 from projections.reactions.emails import EMAILS, Emails
+from projections.reactions.mails import Links
 from projections.reactions.sending import MOST_CONVERSATIONS, Sending
 from projections.reactions.smtp import MailServer
 from projections.sweeping import sweep_regularly
@@ -70,7 +71,14 @@ async def run(settings: Settings) -> None:
         return
     wakeups = Wakeups(lambda: connect(url, "muster worker wakeups"))
     queue = Queue(settings.redis_url, f"muster:{database}")
-    emails = Emails(settings.mail_from, settings.base_url, derived(secret, "links"), settings.verification_hours)
+    links = Links(
+        settings.base_url.rstrip("/"),
+        derived(secret, "links"),
+        settings.verification_hours,
+        settings.password_reset_minutes,
+        settings.email_undo_hours,
+    )
+    emails = Emails(settings.mail_from, links)
     sending = Sending(pool, keys, emails, MailServer(settings.smtp_url))
     tasks = Tasks(pool, wakeups, queue, sending, consumers)
     forgotten = Wakeups(lambda: connect(url, "muster worker forgotten keys"), FORGOTTEN_CHANNEL)

@@ -22,13 +22,18 @@ MOST_USERS: Final = 200
 
 
 class UserView(Struct, frozen=True):
-    """A user, as the API shows them; `version` is that of the user's stream."""
+    """A user, as the API shows them; `version` is that of the user's stream.
+
+    `metadata` has the user's `own` entries and, for those who may see everyone, those that administrators made (`admin`).
+    """
 
     id: UUID
     email: str
     email_verified: bool
     display_name: str | None
     locale: str | None
+    time_zone: str | None
+    picture_url: str | None
     roles: list[str]
     status: str
     metadata: dict[str, Any]

@@ -25,7 +25,7 @@ class Muster:
 
     def __init__(self, database: Database, pool: Any, committer: Committer, hasher: Hasher) -> None:
         self.database, self.pool = database, pool
-        self.rules = Rules(claims_key=b"claims", links_key=b"links")
+        self.rules = Rules(claims_key=b"claims", links_key=b"links", devices_key=b"devices")
         self.now = datetime.now(UTC)
         self.handler = Handler(pool, committer, database.keys, self.rules, hasher, lambda: self.now)
 

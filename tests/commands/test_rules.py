@@ -34,7 +34,9 @@ from events.user import (
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    UserLocked,
     UserRegistered,
+    UserSuspended,
     VerificationRequested,
 )
 from tests.support import NOON, Given
@@ -95,16 +97,31 @@ class TestSignIn:
     def test_refuses_the_wrong_password(self, given):
         given(registered, proved).when(self.ask, matches=False).then_refused(InvalidCredentials)
 
-    @pytest.mark.parametrize("past", [(), (registered,), (registered, superseded)])
+    @pytest.mark.parametrize(
+        "past", [(), (registered,), (registered, superseded), (registered, proved, UserSuspended())]
+    )
     def test_refuses_the_right_password_where_there_is_nothing_to_sign_in_to(self, given, past):
         given(*past).when(self.ask, matches=True).then_refused(InvalidCredentials)
 
+    def refused(self, given, *past, matches=True, last=False, now=NOON):
+        return given(*past).when(self.ask.decide_refused, matches=matches, last=last, now=now, minutes=15)
+
     def test_mails_the_link_again_to_whoever_has_not_proved_the_address(self, given):
-        given(registered).when(self.ask.decide_unverified, now=NOON).then(VerificationRequested())
+        self.refused(given, registered).then(VerificationRequested())
 
     def test_mails_it_five_times_an_hour_at_most(self, given):
         asked = [VerificationRequested()] * 4
-        given(registered, *asked).when(self.ask.decide_unverified, now=NOON + timedelta(minutes=30)).then_nothing()
+        self.refused(given, registered, *asked, now=NOON + timedelta(minutes=30)).then_nothing()
+
+    def test_locks_with_the_last_attempt_of_strangers(self, given):
+        locked = UserLocked(NOON + timedelta(minutes=15))
+        self.refused(given, registered, proved, matches=False, last=True).then(locked)
+        self.refused(given, registered, proved, matches=False, last=False).then_nothing()
+        self.refused(given, registered, proved, locked, matches=False, last=True).then_nothing()
+
+    @pytest.mark.parametrize("past", [(), (registered,), (registered, proved, UserSuspended())])
+    def test_locks_nothing_that_cannot_be_signed_in_to(self, given, past):
+        self.refused(given, *past, matches=False, last=True).then_nothing()
 
 
 class TestRefreshSession:

@@ -1,22 +1,40 @@
 """One example of every event, with the JSON line that was recorded for it: it must decode for ever."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 from events.administrators import AdministratorAdded, AdministratorRemoved, FirstAdministratorInvited
 from events.event import Event
 from events.keys import DataKey
-from events.session import RefreshTokenReused, SessionEnded, SessionStarted
+from events.session import RefreshTokenReused, SessionEnded, SessionExpired, SessionStarted
 from events.user import (
     AddressRegisteredAgain,
+    AdministratorsMetadataChanged,
     DisplayNameChanged,
+    EmailChanged,
+    EmailChangeRequested,
+    EmailChangeUndone,
     EmailVerified,
+    FormerAddressReleased,
+    LocaleChanged,
+    OwnMetadataChanged,
+    PasswordChanged,
+    PasswordReset,
+    PasswordResetRequested,
+    PictureChanged,
     RegistrationLapsed,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    SignedOutEverywhere,
+    TimeZoneChanged,
+    UserLocked,
     UserRegistered,
+    UserReinstated,
+    UserSuspended,
+    UserUnlocked,
     VerificationRequested,
 )
 
@@ -36,11 +54,29 @@ EXAMPLES: dict[str, Event] = {
         AddressRegisteredAgain(),
         RegistrationSuperseded(OTHER),
         RegistrationLapsed(),
+        EmailChangeRequested("countess@example.com"),
+        EmailChanged("countess@example.com"),
+        EmailChangeUndone("ada@example.com"),
+        FormerAddressReleased("ada@example.com"),
+        PasswordChanged(),
+        PasswordResetRequested(),
+        PasswordReset(),
         DisplayNameChanged("Ada King"),
+        LocaleChanged("fr"),
+        TimeZoneChanged("Europe/London"),
+        PictureChanged("https://example.com/ada.png"),
+        OwnMetadataChanged((("theme", "dark"), ("tour", None))),
+        AdministratorsMetadataChanged((("plan", {"seats": 3}),)),
         RoleGranted("auditor"),
         RoleRevoked("auditor"),
+        SignedOutEverywhere(),
+        UserSuspended(),
+        UserReinstated(),
+        UserLocked(datetime(2026, 3, 1, 12, 15, tzinfo=UTC)),
+        UserUnlocked(),
         SessionStarted(OTHER, "password"),
         SessionEnded(),
+        SessionExpired(),
         RefreshTokenReused(),
         FirstAdministratorInvited(),
         AdministratorAdded(OTHER),

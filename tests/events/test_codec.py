@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
 from typing import Any, ClassVar, get_args, get_type_hints
@@ -60,7 +61,14 @@ def test_an_event_is_written_in_the_shape_that_was_recorded(name):
 def anything(cls: type[Event]) -> st.SearchStrategy[Event]:
     """Any event of a class; nothing that is forgotten is ever written."""
     hints = get_type_hints(cls)
-    values = {str: st.text(), str | None: st.none() | st.text(), UUID: st.uuids()}
+    json_values = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.lists(st.text())
+    values = {
+        str: st.text(),
+        str | None: st.none() | st.text(),
+        UUID: st.uuids(),
+        datetime: st.datetimes(timezones=st.just(UTC)),
+        tuple[tuple[str, Any], ...]: st.lists(st.tuples(st.text(), json_values)).map(tuple),
+    }
     kinds = {name: remembered(hint) for name, hint in hints.items() if name in cls.__struct_fields__}
     return st.builds(cls, **{name: values[kind] for name, kind in kinds.items()})
 

@@ -11,6 +11,7 @@ from events.data_keys import DataKeys
 from projections.checkpoints import prepare, release, take
 from projections.reactions import sending
 from projections.reactions.emails import EMAILS, Emails
+from projections.reactions.mails import Links
 from projections.reactions.sending import Sending
 from projections.reactions.smtp import MailServer
 from tests.projections.mail import Mail
@@ -36,7 +37,7 @@ class Post:
 
     def another(self, mail: Mail) -> Sending:
         """Sending as in another process."""
-        emails = Emails("Muster <no-reply@muster.example>", "https://muster.example", b"k" * 32, 72)
+        emails = Emails("Muster <no-reply@muster.example>", Links("https://muster.example", b"k" * 32))
         keys = DataKeys(self.database.master)
         return Sending(self.pool, keys, emails, MailServer(mail.url), lambda: self.now)
 

@@ -1,0 +1,67 @@
+"""The sessions of a user that live: what is kept of each, opened."""
+
+from datetime import datetime
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from msgspec import Struct
+
+from commands.refresh_tokens import KIND, Family
+from commands.secrets import Secret
+from events.codec import SealBroken
+from events.connections import Reading
+from events.data_keys import DataKeys
+from events.store import head
+
+__all__ = ["LivingSession", "living_sessions"]
+
+
+class LivingSession(Struct, frozen=True):
+    """A session that can be refreshed until `expires_at`; `address` and `user_agent` are those of the client seen last."""
+
+    id: UUID
+    started_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    address: str
+    user_agent: str
+
+
+async def living_sessions(
+    pool: Reading, keys: DataKeys, user_id: UUID, now: datetime
+) -> tuple[int, list[LivingSession]]:
+    """The position of the log's end, and all of them as of then at least, the newest first.
+
+    Raises `SealBroken` when what is kept was altered.
+    """
+    position = await head(pool)
+    rows = await pool.fetch(
+        "SELECT s.owner_id, s.revision, s.sealed, e.recorded_at FROM secrets s "
+        "JOIN stored_events e ON e.originator_id = s.owner_id AND e.originator_version = 1 "
+        "WHERE s.subject_id = $1 AND s.kind = $2 ORDER BY e.notification_id DESC",
+        user_id,
+        KIND,
+    )
+    key = await keys.key_of(pool, user_id)
+    if key is None:
+        return position, []
+    sessions = []
+    for row in rows:
+        try:
+            plain = key.open(row["sealed"], Secret.place(row["owner_id"], KIND, row["revision"]))
+        except InvalidTag:
+            msg = f"What is kept of session {row['owner_id']} does not open: it was altered."
+            raise SealBroken(msg) from None
+        family = Family.from_bytes(plain)
+        if now < family.expires_at:
+            sessions.append(
+                LivingSession(
+                    row["owner_id"],
+                    row["recorded_at"],
+                    family.rotated_at,
+                    family.expires_at,
+                    family.address,
+                    family.user_agent,
+                )
+            )
+    return position, sessions

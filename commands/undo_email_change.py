@@ -1,0 +1,61 @@
+"""Taking an account back by the link that was mailed to the address that it had before."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from commands.addresses import EMAIL_SCOPE, any_key
+from commands.end_all_sessions import end_sessions
+from commands.errors import InvalidLink, LinkSpent
+from commands.links import UNDO_EMAIL_CHANGE, read_link
+from commands.secrets import PASSWORD
+from commands.unit import Unit
+from commands.user import FormerAddress, User
+from events.user import EmailChangeUndone, UserEvent
+
+__all__ = ["UndoEmailChange"]
+
+
+class UndoEmailChange(Struct, frozen=True):
+    """Have a former address again, and lose whoever took it away: every session ends, and the password is gone.
+
+    Addresses that came after it are free again. A new password is chosen by the link of a reset.
+    """
+
+    user_id: UUID
+    token: str
+
+    def decide(self, user: User, answered_version: int) -> list[UserEvent]:
+        """The account has the address again that it had before the change of this version. Raises `LinkSpent`."""
+        former = self.former(user, answered_version)
+        assert isinstance(former.email, str), "an account that is active has not been forgotten"
+        return [EmailChangeUndone(former.email)]
+
+    def former(self, user: User, answered_version: int) -> FormerAddress:
+        """The address before that change. Raises `LinkSpent` when it cannot be given back any more."""
+        for former in user.former:
+            if user.active and former.version == answered_version:
+                return former
+        raise LinkSpent
+
+    async def perform(self, unit: Unit) -> None:
+        """Check the link, give the address back, release those after it, drop the password and end the sessions."""
+        link = read_link(unit.rules.links_key, UNDO_EMAIL_CHANGE, self.token, unit.now)
+        if link.stream_id != self.user_id:
+            raise InvalidLink
+        user = await unit.user(self.user_id)
+        unit.record_user(self.user_id, *self.decide(user, link.version))
+        at = user.former.index(self.former(user, link.version))
+        kept = _keys(unit, *(one.email for one in user.former[: at + 1]))
+        later = _keys(unit, user.email, *(one.email for one in user.former[at + 1 :]))
+        (restored,) = _keys(unit, user.former[at].email)
+        unit.claim(EMAIL_SCOPE, restored, expected=self.user_id, owner=self.user_id, proven=True)
+        for key in sorted(later - kept):
+            unit.claim(EMAIL_SCOPE, key, expected=self.user_id, owner=None)
+        if secret := await unit.secret(self.user_id, PASSWORD):
+            unit.drop_secret(secret)
+        await end_sessions(unit, self.user_id)
+
+
+def _keys(unit: Unit, *emails: object) -> set[bytes]:
+    return {any_key(unit.rules.claims_key, email) for email in emails if isinstance(email, str)}
