@@ -13,9 +13,7 @@ import asyncpg
 import msgspec
 
 import api.requests
-import commands.handler
-import commands.register_user
-import commands.sign_in
+import commands.addresses
 from api.bodies import JsonRequest
 from api.metrics import Metrics
 from api.requests import Surrounding
@@ -34,8 +32,7 @@ SPANS: Final[tuple[tuple[Any, str, str], ...]] = (
     (asyncpg.Pool, "fetchval", "asking the store"),
     (asyncpg.Pool, "fetchrow", "asking the store"),
     (asyncpg.Pool, "fetch", "asking the store"),
-    (commands.register_user, "address", "the address (email-validator)"),
-    (commands.sign_in, "address", "the address (email-validator)"),
+    (commands.addresses, "validate_email", "the address (email-validator)"),
     (Handler, "_record", "encoding and sealing"),
     (Committer, "commit", "the commit, on disk"),
     (Handler, "handle", "the command's rule and its handler"),
