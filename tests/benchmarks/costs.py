@@ -45,9 +45,13 @@ LEDGER: Final = (
     Cost("what surrounds a request: ids, security headers, and the two below", "what surrounds a request"),
     Cost("the log line", "log"),
     Cost("metrics", "metrics"),
+    Cost("whether the password is easy to guess", "guessing"),
     Cost("sealing: the event, the password, the client, the data key", "sealing"),
+    Cost("limits, counted in Valkey", "limits"),
+    Cost("even answers", "even answers"),
     Cost("whence a command came, noted and sealed", "whence"),
-    Cost("the claim on the address, looked up and taken", "claims"),
+    Cost("whose the address is: two reads of the store", "reads"),
+    Cost("the claim on the address", "claims"),
     Cost("deadlines for slow clients", "deadlines"),
     Cost("handing the hash to a thread and back", "handing over", extra=True),
     Cost("an `Idempotency-Key`: a receipt, looked up, sealed and kept", extra=True),
@@ -58,7 +62,7 @@ class _Asking(Iterator[bytes]):
     """Registrations, with an Idempotency-Key each or without."""
 
     def __init__(self) -> None:
-        self._plain, self._keyed = registrations(PATH), registrations(PATH, ("Idempotency-Key: key-%d",))
+        self._plain, self._keyed = registrations(PATH), registrations(PATH, "Idempotency-Key: key-%(number)d")
         self.keyed = False
 
     def __next__(self) -> bytes:

@@ -1,6 +1,6 @@
 """Hashers that hash nothing, for what is measured without hashing. The product has no such thing."""
 
-from commands.passwords import Hasher
+from commands.passwords import Hasher, Verified
 
 __all__ = ["HandingHasher", "PlainHasher"]
 
@@ -12,9 +12,9 @@ class PlainHasher(Hasher):
         """The password as it is."""
         return _plain(password)
 
-    async def verify(self, password: str, hashed: str | None) -> bool:
+    async def verify(self, password: str, hashed: str | None) -> Verified:
         """Whether it is the same."""
-        return hashed == _plain(password)
+        return Verified(matches=hashed == _plain(password))
 
 
 class HandingHasher(PlainHasher):

@@ -12,7 +12,7 @@ from tests.benchmarks.busy import Window, shares
 from tests.benchmarks.figures import Figure, Measured, measure
 from tests.benchmarks.house import House, people, tokens
 from tests.benchmarks.load import Answers, p99, pace, saturate
-from tests.benchmarks.requests import PASSWORD, get, post, registrations
+from tests.benchmarks.requests import get, registrations, sign_in
 from tests.benchmarks.serving import ROOT
 
 __all__ = ["hashing"]
@@ -32,7 +32,7 @@ async def hashing(house: House) -> list[Figure]:
     house.tell(f"making {PEOPLE:,} people")
     known = await people(database, PEOPLE)
     random.Random(4).shuffle(known)
-    sign_ins = itertools.cycle([post("/v1/sessions", {"email": one.email, "password": PASSWORD}) for one in known])
+    sign_ins = itertools.cycle([sign_in("/v1/sessions", number, one.email) for number, one in enumerate(known)])
     asked = itertools.chain.from_iterable(zip(registrations("/v1/users"), sign_ins, strict=False))
     threads = os.cpu_count() or 1
     windows: list[Window] = []

@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 from api.embedded import Postgres, Valkey
 from api.migrating import migrated
 from api.own_servers import without_user
+from api.ports import LOOPBACK
 from api.rules import rules
 from commands.access_tokens import AccessTokens
 from commands.handler import Context, Handler
@@ -38,10 +39,11 @@ from tests.support import Database, until
 
 __all__ = ["BARE", "House", "Person", "people", "tokens"]
 
-_LIMITS: Final = [variable(field.name) for field in fields(Settings) if field.name.startswith("limit_")]
-UNREACHED: Final = dict.fromkeys(_LIMITS, "10000 per second")
-"""Limits that count as ever, and are so high that they refuse nobody."""
-BARE: Final = {**dict.fromkeys(_LIMITS, "none"), "MUSTER_LOG_LEVEL": "error"}
+BARE: Final = {
+    **{variable(field.name): "none" for field in fields(Settings) if field.name.startswith("limit_")},
+    "MUSTER_EVEN_ANSWERS_MILLISECONDS": "0",
+    "MUSTER_LOG_LEVEL": "error",
+}
 """Settings that switch off what can be switched off."""
 
 
@@ -87,7 +89,8 @@ class House(Struct, frozen=True):
             MUSTER_PORT=PORT,
             MUSTER_DATABASE_URL=without_user(database.owner_url),
             MUSTER_REDIS_URL=self.valkey.url,
-            **UNREACHED | dict(changes),
+            MUSTER_TRUSTED_PROXIES=LOOPBACK,
+            **changes,
         )
         return Server("muster", (sys.executable, "-m", *module), environment, "/readyz")
 
@@ -95,8 +98,10 @@ class House(Struct, frozen=True):
     async def serving(self, server: Server) -> AsyncIterator[tuple[Serving, Meter]]:
         """A server, ready, and what measures how much everyone takes."""
         async with serving(server, self.folder) as process:
-            file = self.postgres.data / "postgres" / "postmaster.pid"
-            yield process, Meter({"server": process.pid, "Postgres": int(file.read_text().split()[0])})
+            postgres, valkey = self.postgres._child, self.valkey._child
+            assert postgres is not None
+            assert valkey is not None
+            yield process, Meter({"server": process.pid, "Postgres": postgres.pid, "Valkey": valkey.pid})
 
 
 class Person(Struct, frozen=True):

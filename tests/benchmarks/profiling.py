@@ -9,7 +9,7 @@ import msgspec
 
 from tests.benchmarks.house import House, people
 from tests.benchmarks.load import saturate
-from tests.benchmarks.requests import PASSWORD, post, registrations
+from tests.benchmarks.requests import registrations, sign_in
 from tests.benchmarks.serving import Server
 from tests.benchmarks.spans import middle_half, parts
 
@@ -25,13 +25,13 @@ async def profile(house: House) -> list[str]:
     """A table as lines of Markdown: the parts of each request, waiting included, in µs."""
     database = await house.muster("profile")
     known = await people(database, PEOPLE)
-    signing_in = itertools.cycle([post("/v1/sessions", {"email": one.email, "password": PASSWORD}) for one in known])
+    signing_in = itertools.cycle([sign_in("/v1/sessions", number, one.email) for number, one in enumerate(known)])
     registration = await _parts(house, house.api(database, _arguments(house)), "/v1/users", registrations("/v1/users"))
-    sign_in = await _parts(house, house.api(database, _arguments(house)), "/v1/sessions", signing_in)
-    both = dict.fromkeys((*registration, *sign_in))
+    session = await _parts(house, house.api(database, _arguments(house)), "/v1/sessions", signing_in)
+    both = dict.fromkeys((*registration, *session))
     lines = ["| Part, in µs | a registration | a sign-in |", "|---|---|---|"]
-    lines += [f"| {name} | {registration.get(name, 0):,.0f} | {sign_in.get(name, 0):,.0f} |" for name in both]
-    return [*lines, f"| **all** | {sum(registration.values()):,.0f} | {sum(sign_in.values()):,.0f} |"]
+    lines += [f"| {name} | {registration.get(name, 0):,.0f} | {session.get(name, 0):,.0f} |" for name in both]
+    return [*lines, f"| **all** | {sum(registration.values()):,.0f} | {sum(session.values()):,.0f} |"]
 
 
 def _arguments(house: House) -> tuple[str, ...]:

@@ -17,9 +17,12 @@ EVERY_SECONDS: Final = 0.001
 
 AREAS: Final = (
     ("asyncpg/", "talking to Postgres (asyncpg)"),
-    ("redis/", "limits (redis, limits)"),
-    ("limits/", "limits (redis, limits)"),
-    ("api/limits", "limits (redis, limits)"),
+    ("redis/", "limits (redis)"),
+    ("api/limits", "limits (redis)"),
+    ("api/counters", "limits (redis)"),
+    ("api/client_addresses", "limits (redis)"),
+    ("api/even_answers", "even answers"),
+    ("commands/common_passwords", "whether the password is easy to guess"),
     ("structlog/", "the log line (structlog)"),
     ("api/logs", "the log line (structlog)"),
     ("prometheus_client/", "metrics (prometheus-client)"),

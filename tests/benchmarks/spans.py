@@ -14,7 +14,10 @@ import msgspec
 
 import api.requests
 import commands.addresses
+import commands.register_user
 from api.bodies import JsonRequest
+from api.even_answers import EvenAnswers
+from api.limits import Limits
 from api.metrics import Metrics
 from api.requests import Surrounding
 from commands.access_tokens import AccessTokens
@@ -33,6 +36,9 @@ SPANS: Final[tuple[tuple[Any, str, str], ...]] = (
     (asyncpg.Pool, "fetchrow", "asking the store"),
     (asyncpg.Pool, "fetch", "asking the store"),
     (commands.addresses, "validate_email", "the address (email-validator)"),
+    (commands.register_user, "acceptable", "whether the password is easy to guess"),
+    (Limits, "count", "limits"),
+    (EvenAnswers, "point", "waiting for an even moment"),
     (Handler, "_record", "encoding and sealing"),
     (Committer, "commit", "the commit, on disk"),
     (Handler, "handle", "the command's rule and its handler"),

@@ -6,10 +6,14 @@ from typing import Any, Final
 
 import api.asking
 import api.requests
+import commands.register_user
+from api.even_answers import EvenAnswers
+from api.limits import Limits, Told
 from api.metrics import Metrics
 from api.requests import Surrounding
 from api.server import PunctualProtocol
 from commands.unit import Unit
+from commands.user import NOBODY, User
 from events.keys import DataKey, LocalMasterKey
 from tests.benchmarks.hashers import HandingHasher, PlainHasher
 
@@ -24,12 +28,24 @@ class _Silent:
         pass
 
 
+def _accepted(password: str, **_known: str) -> str:
+    return password
+
+
 def _nothing(*_given: Any, **_named: Any) -> Any:
     return None
 
 
 async def _nobody(*_given: Any) -> None:
     return None
+
+
+async def _no_user(*_given: Any) -> User:
+    return NOBODY
+
+
+async def _uncounted(*_given: Any, **_named: Any) -> list[Told]:
+    return []
 
 
 async def _unsurrounded(self: Surrounding, scope: Any, receive: Any, send: Any) -> None:
@@ -49,9 +65,13 @@ PARTS: Final[dict[str, tuple[tuple[Any, str, Any], ...]]] = {
     "what surrounds a request": ((Surrounding, "__call__", _unsurrounded),),
     "log": ((api.requests, "_log", _Silent(vars(api.requests)["_log"])),),
     "metrics": ((Metrics, "request", _nothing), (Metrics, "command", _nothing), (Metrics, "commit", _nothing)),
+    "guessing": ((commands.register_user, "acceptable", _accepted),),
     "sealing": ((DataKey, "seal", _unsealed), (LocalMasterKey, "wrap", _unwrapped)),
     "whence": ((api.asking, "Client", _nothing),),
-    "claims": ((Unit, "owner", _nobody), (Unit, "claim", _nothing)),
+    "limits": ((Limits, "count", _uncounted),),
+    "even answers": ((EvenAnswers, "point", _nobody),),
+    "reads": ((Unit, "owner", _nobody), (Unit, "user", _no_user)),
+    "claims": ((Unit, "claim", _nothing),),
     "deadlines": ((PunctualProtocol, "_arm", _nothing), (PunctualProtocol, "_disarm", _nothing)),
     "handing over": ((PlainHasher, "hash", HandingHasher.hash),),
 }
