@@ -19,7 +19,7 @@ __all__ = ["hashing"]
 
 CONNECTIONS: Final = 32
 """Fewer than there may be hashes waiting, so that none is refused."""
-READS: Final = 100.0
+READS: Final = 50.0
 """A second: light, so that they take little from what hashes."""
 PEOPLE: Final = 10_000
 WARM_UP: Final = 2.0
