@@ -18,12 +18,12 @@ from api.embedded import Postgres, Valkey
 from api.migrating import migrated
 from api.own_servers import without_user
 from api.ports import LOOPBACK
-from api.rules import rules
 from commands.access_tokens import AccessTokens
 from commands.handler import Context, Handler
 from commands.links import VERIFY_EMAIL, link_token
 from commands.passwords import Hasher
 from commands.register_user import RegisterUser
+from commands.rules import rules
 from commands.signing_keys import read_signing_keys
 from commands.verify_email import VerifyEmail
 from events.committer import Committer
@@ -127,7 +127,7 @@ class _OneHash(Hasher):
 async def people(database: Database, count: int) -> list[Person]:
     """Make so many people by the commands that anyone would use."""
     settings = settings_for(database)
-    ruling, hasher = rules(settings), _OneHash(threads=1)
+    ruling, hasher = rules(database.secret, settings), _OneHash(threads=1)
     pool = await open_pool(database.url("writer"), "seeding", 10)
     committer = Committer(lambda: connect(database.url("writer"), "seeding"))
     await committer.start()

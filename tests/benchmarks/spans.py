@@ -22,7 +22,7 @@ from api.metrics import Metrics
 from api.requests import Surrounding
 from commands.access_tokens import AccessTokens
 from commands.handler import Handler
-from commands.passwords import Hasher
+from commands.passwords import Place
 from events.committer import Committer
 
 __all__ = ["middle_half", "parts", "spanned"]
@@ -31,7 +31,7 @@ T = TypeVar("T")
 WHOLE: Final = "routing, guards and the answer (Litestar)"
 SPANS: Final[tuple[tuple[Any, str, str], ...]] = (
     (JsonRequest, "json", "reading the body"),
-    (Hasher, "_run", "the hash, in its thread"),
+    (Place, "run", "the hash, in its thread"),
     (asyncpg.Pool, "fetchval", "asking the store"),
     (asyncpg.Pool, "fetchrow", "asking the store"),
     (asyncpg.Pool, "fetch", "asking the store"),
