@@ -42,9 +42,9 @@ async def test_an_error_is_the_answer_of_its_key_alone():
     oracle = Oracle()
     oracle.may_answer.set()
     gathered = Gathered(oracle)
-    good, bad = await asyncio.gather(gathered.answer(1), gathered.answer(-1), return_exceptions=True)
-    assert good == 2
-    assert isinstance(bad, KeyError)
+    found = await asyncio.gather(gathered.answer(1), gathered.answer(-1), return_exceptions=True)
+    assert found[0] == 2
+    assert isinstance(found[1], KeyError)
 
 
 async def test_what_fails_as_a_whole_fails_for_all_and_leaves_nothing_behind():
@@ -87,7 +87,7 @@ async def test_streams_are_read_together_as_each_alone(database, committer):
     await connection.close()
     assert isinstance(together[streams[0]], UnknownEvent)
     assert isinstance(together[streams[1]], (SealBroken, ValueError))
-    assert [len(together[stream]) for stream in streams[2:]] == [1, 1, 1]
+    assert [isinstance(together[stream], list) for stream in streams] == [False, False, True, True, True]
 
 
 @pytest.mark.parametrize("count", [1, 300])
