@@ -136,20 +136,21 @@ class Unit:
 
     async def user(self, user_id: UUID) -> User:
         """The user as they are now."""
-        return await self._fold(user_id, user.fold)
+        return await self._fold(user_id, USER, user.fold)
 
     async def session(self, session_id: UUID) -> Session:
         """The session as it is now."""
-        return await self._fold(session_id, session.fold)
+        return await self._fold(session_id, SESSION, session.fold)
 
     async def administrators(self) -> Administrators:
         """Who administers now."""
-        return await self._fold(ADMINISTRATORS_ID, administrators.fold)
+        return await self._fold(ADMINISTRATORS_ID, ADMINISTRATORS, administrators.fold)
 
-    async def _fold(self, stream_id: UUID, fold: Callable[[Iterable[Recorded[Any]]], S]) -> S:
+    async def _fold(self, stream_id: UUID, stream_type: str, fold: Callable[[Iterable[Recorded[Any]]], S]) -> S:
+        """What was of a stream; a stream of another type is no user's and no session's, whoever gives its id for one."""
         history = await self._reads.stream(stream_id)
         self.expected[stream_id] = history[-1].version if history else 0
-        return fold(history)
+        return fold(history if not history or history[0].stream_type == stream_type else ())
 
     async def owner(self, scope: str, key: bytes) -> UUID | None:
         """Who owns a claim now."""

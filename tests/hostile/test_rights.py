@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from events.administrators import STREAM_ID
 from tests.api.site import PASSWORD, Person, Site
 
 CALLERS = ("anonymous", "self", "other", "auditor", "analyst", "administrator")
@@ -126,3 +127,32 @@ async def test_a_cursor_is_good_for_its_caller_and_its_list_alone(site, auditor)
     for answer in (other_list, other_filter, other_caller, altered):
         assert answer.status_code == 400
         assert answer.json()["type"].endswith("/problems/invalid-cursor")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", "/v1/sessions/{id}", None),
+        ("DELETE", "/v1/users/{id}/sessions", None),
+        ("PATCH", "/v1/users/{id}/profile", {"display_name": "Ada"}),
+        ("PUT", "/v1/users/{id}/metadata", {"admin": {"plan": "pro"}}),
+        ("PUT", "/v1/users/{id}/roles/auditor", None),
+        ("DELETE", "/v1/users/{id}/roles/auditor", None),
+        ("POST", "/v1/users/{id}/suspend", {}),
+        ("POST", "/v1/users/{id}/reinstate", {}),
+        ("POST", "/v1/users/{id}/unlock", {}),
+        ("GET", "/v1/users/{id}", None),
+        ("GET", "/v1/users/{id}/sessions", None),
+    ],
+)
+async def test_the_id_of_another_kind_of_thing_is_nothings(site, somebody, method, path, body):
+    before = await site.head()
+    others = [STREAM_ID, somebody.id if "sessions/{id}" in path else somebody.session_id]
+    for other in others:
+        answer = await site.request(method, path.format(id=other), site.administrator, json=body)
+        assert answer.status_code == 404, answer.text
+    for path in ("/v1/users/{id}/email/resend", "/v1/users/{id}/email/verify"):
+        token = {"token": site.link(STREAM_ID)}
+        answer = await site.post(path.format(id=STREAM_ID), token if "verify" in path else None)
+        assert answer.status_code in (202, 410)
+    assert await site.head() == before
