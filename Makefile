@@ -5,7 +5,7 @@ BIN := .venv/bin
 UV = $(if $(wildcard .tools/bin/uv),.tools/bin/uv,uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check torture bench docs
+.PHONY: help install up test check torture fuzz bench docs
 
 help: ## Show what can be made (this text).
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ check: .venv/.stamp ## Check format, style, types, the direction of imports, the
 
 torture: .venv/.stamp ## Append a million events while backends are killed, and compare what everyone saw; ARGS="--help" tells more.
 	@exec $(BIN)/python -m tests.torture $(ARGS)
+
+fuzz: .venv/.stamp ## Ask all that the OpenAPI document allows and forbids, as everyone; tells its seed; ARGS="--help" tells more.
+	@exec $(BIN)/python -W error -m tests.fuzz $(ARGS)
 
 bench: .venv/.stamp ## Measure against the peers and print one table; takes a while.
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
