@@ -8,6 +8,7 @@ from schemathesis.core.failures import Failure
 from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData, UseAfterFree
 
 from commands.metadata import MOST_BYTES, MOST_LEVELS
+from tests.fuzz.known import Known
 
 __all__ = ["ACCEPTING", "excused"]
 
@@ -35,7 +36,7 @@ REFUSALS: Final = {
 }
 
 
-def excused(failure: Failure, case: Case[Any], response: Response) -> bool:
+def excused(failure: Failure, case: Case[Any], response: Response, known: Known) -> bool:
     """Whether the API is right, and what was expected of it is not."""
     if isinstance(failure, RejectedPositiveData):
         problem = json.loads(response.content)
@@ -45,8 +46,10 @@ def excused(failure: Failure, case: Case[Any], response: Response) -> bool:
         return bool(errors) and all(_is_beyond_schemas(error, case.body) for error in errors)
     if isinstance(failure, UseAfterFree):
         return not case.path.endswith("}")  # what was deleted are the members; their collection stays, and is empty
-    # What only its owner may do to an account answers everyone else as if there were none.
-    return isinstance(failure, EnsureResourceAvailability) and case.method != "GET"
+    # An account that was only asked for (202) is nobody's yet, and what is the owner's to do answers others as if there
+    # were none.
+    promised = (case.path_parameters or {}).get("user_id") in known.promised
+    return isinstance(failure, EnsureResourceAvailability) and (promised or case.method != "GET")
 
 
 def _is_beyond_schemas(error: dict[str, str], body: Any) -> bool:

@@ -33,6 +33,7 @@ class Known:
     def __init__(self, house: House) -> None:
         self.own = ""
         self.users: list[str] = []
+        self.promised: set[str] = set()
         self.emails: dict[str, str] = {}
         self.passwords: dict[str, str] = {}
         self.told: defaultdict[str, list[str]] = defaultdict(list)
@@ -93,6 +94,8 @@ class Known:
                 self.told[f"cursor {path}"].append(value)
             if what in ("access_token", "refresh_token"):
                 self.secrets.add(value)
+        if response.status_code == 202:
+            self.promised.add(made)
         return made if response.status_code in (201, 202) else ""
 
     def _user(self, user_id: str) -> None:

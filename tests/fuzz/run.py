@@ -97,7 +97,7 @@ def _hooked(known: Known, caller: Caller) -> Iterator[None]:
         known.learn(case, response)
 
     def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
-        return not excused(failure, case, response)
+        return not excused(failure, case, response, known)
 
     hooks = (before_call, after_call, filter_failure)
     for hook in hooks:
