@@ -1,18 +1,31 @@
-"""Proving the address of an account."""
+"""The address of an account: proving it, changing it, and taking it back."""
 
 from uuid import UUID
 
 from litestar import Controller, Response, post
 from litestar.params import FromPath, JSONBody
-from litestar.status_codes import HTTP_204_NO_CONTENT
+from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
 from api.asking import ask, recorded_headers
+from api.auth import anyone, signed_in
 from api.bodies import Body, JsonRequest
-from api.declared import BODY, COMMAND, PARAMETERS, declared
-from api.fields import LinkToken
-from api.reasons import NotFound
-from api.views import user_etag
-from commands.errors import InvalidLink, LinkExpired, LinkSpent
+from api.conditions import IfMatch, only_at, user_etag
+from api.declared import BODY, COMMAND, HASHING, PARAMETERS, TOKEN, declared
+from api.fields import CHECKS_BESIDE_PASSWORD, Email, LinkToken, PresentPassword, Reason
+from api.reasons import NotFound, StaleVersion
+from api.views import require_sight
+from commands.change_email import ChangeEmail
+from commands.errors import (
+    AddressTaken,
+    InvalidLink,
+    LinkExpired,
+    LinkSpent,
+    NoSuchUser,
+    TooManyAttempts,
+    WrongPassword,
+)
+from commands.request_verification import RequestVerification
+from commands.undo_email_change import UndoEmailChange
 from commands.verify_email import VerifyEmail
 
 __all__ = ["Addresses"]
@@ -24,22 +37,96 @@ class VerifyBody(Body, frozen=True):
     token: LinkToken
 
 
+class EmailChangeBody(Body, frozen=True):
+    """The new address, and the present password once more."""
+
+    email: Email
+    password: PresentPassword
+    reason: Reason | None = None
+
+    checks = CHECKS_BESIDE_PASSWORD
+
+
 class Addresses(Controller):
     """Whoever reads the mail that goes to an address can prove that it is theirs."""
 
-    path = "/v1/users"
-    tags = ("Users",)
+    path = "/v1/users/{user_id:uuid}/email"
+    tags = ("Addresses",)
 
     @post(
-        "/{user_id:uuid}/email/verify",
+        "/verify",
         operation_id="verify_email",
-        summary="Prove the address",
+        summary="Prove an address",
         status_code=HTTP_204_NO_CONTENT,
-        responses=declared(BODY, COMMAND, PARAMETERS, NotFound, InvalidLink, LinkExpired, LinkSpent),
+        responses=declared(BODY, COMMAND, PARAMETERS, NotFound, InvalidLink, LinkExpired, LinkSpent, AddressTaken),
     )
     async def verify_email(
         self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[VerifyBody]
     ) -> Response[None]:
-        """Prove that the address is one's own, with the token that was mailed to it. The newest one works, once."""
+        """Prove that an address is one's own, with the token that was mailed to it. The newest one works, once.
+
+        For a change of address, this is the moment at which it changes; the former address is told how to undo it.
+        """
         outcome = await ask(request, VerifyEmail(user_id, data.token))
+        return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, None)))
+
+    @post(
+        "/change",
+        operation_id="change_email",
+        summary="Change the address",
+        status_code=HTTP_204_NO_CONTENT,
+        guards=[signed_in],
+        security=[{"token": []}],
+        responses=declared(
+            TOKEN, BODY, COMMAND, PARAMETERS, HASHING, NoSuchUser, WrongPassword, TooManyAttempts, StaleVersion
+        ),
+    )
+    async def change_email(
+        self,
+        request: JsonRequest,
+        user_id: FromPath[UUID],
+        data: JSONBody[EmailChangeBody],
+        if_match: IfMatch = None,
+    ) -> Response[None]:
+        """Ask for another address of one's own. It is mailed a link, and changes once that is used.
+
+        The answer does not tell whether somebody has that address already.
+        """
+        require_sight(request, user_id, None)
+        command = only_at(ChangeEmail(user_id, data.email, data.password), user_id, if_match)
+        outcome = await ask(request, command, data.reason)
+        return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, request.user)))
+
+    @post(
+        "/resend",
+        operation_id="resend_verification",
+        summary="Have the link mailed again",
+        status_code=HTTP_202_ACCEPTED,
+        guards=[anyone],
+        security=[{}, {"token": []}],
+        responses=declared(TOKEN, COMMAND, PARAMETERS, NotFound),
+    )
+    async def resend(self, request: JsonRequest, user_id: FromPath[UUID]) -> Response[None]:
+        """Have the link mailed once more that proves the address, five times an hour at most.
+
+        The answer is the same and takes as long where there is no such user and nothing to prove. Whoever is signed in
+        has the link of the change mailed again that they asked for.
+        """
+        oneself = request.user is not None and request.user.user_id == user_id
+        await ask(request, RequestVerification(user_id, oneself))
+        return Response(None, status_code=HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store"})
+
+    @post(
+        "/undo",
+        operation_id="undo_email_change",
+        summary="Take an account back",
+        status_code=HTTP_204_NO_CONTENT,
+        responses=declared(BODY, COMMAND, PARAMETERS, NotFound, InvalidLink, LinkExpired, LinkSpent),
+    )
+    async def undo(self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[VerifyBody]) -> Response[None]:
+        """Give the account its former address back, with the token that was mailed to that one when it changed.
+
+        Every session ends and the password is gone: have it reset.
+        """
+        outcome = await ask(request, UndoEmailChange(user_id, data.token))
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, None)))

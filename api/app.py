@@ -15,8 +15,10 @@ from api.documentation import configuration, openapi_json
 from api.history import History
 from api.logs import request_id
 from api.machines import Machines
+from api.metadata import Metadata
 from api.metrics import Metrics
 from api.pages import Pages
+from api.passwords import Passwords, Resets
 from api.problem_pages import ProblemTypes
 from api.problems import MEDIA_TYPE, answer
 from api.profiles import Profiles
@@ -24,25 +26,40 @@ from api.reasons import InvalidFields
 from api.requests import Surrounding
 from api.roles import Roles
 from api.runtime import runtime
-from api.sessions import Sessions
+from api.sessions import Sessions, SessionsOfUser
+from api.suspensions import Suspensions
 from api.users import Me, Users
-from commands.errors import InvalidAddress, InvalidDisplayName, WeakPassword
+from commands import errors
 from settings import Settings
 
 __all__ = ["create_app"]
 
 MOST_BODY_BYTES = 64 * 1024
+OF_ONE_FIELD = (
+    errors.InvalidAddress,
+    errors.InvalidDisplayName,
+    errors.InvalidLocale,
+    errors.InvalidMetadata,
+    errors.InvalidPicture,
+    errors.InvalidTimeZone,
+    errors.WeakPassword,
+)
 ROUTES = (
     Addresses,
     Administrators,
     History,
     Machines,
     Me,
+    Metadata,
     Pages,
+    Passwords,
     ProblemTypes,
     Profiles,
+    Resets,
     Roles,
     Sessions,
+    SessionsOfUser,
+    Suspensions,
     Users,
     openapi_json,
 )
@@ -62,7 +79,7 @@ def create_app(settings: Settings) -> Surrounding:
             yield
 
     def told(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-        if isinstance(error, InvalidAddress | InvalidDisplayName | WeakPassword):
+        if isinstance(error, OF_ONE_FIELD):
             error = _all_that_is_wrong(request, error)
         path = request.scope["raw_path"].decode("ascii", "replace")
         status, headers, body = answer(error, base_url=base_url, path=path, request_id=request_id.get())

@@ -1,17 +1,22 @@
 """From a request to a command and back: by whom it is asked, what became of it, and which tokens that cuts off."""
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from litestar import Response
 
 from api.bodies import JsonRequest
+from api.conditions import only_at, user_etag
 from api.idempotency import asked_once
-from api.reasons import Declined
+from api.reasons import Declined, DryRunRefused
+from api.rehearsals import refuse_dry_run, rehearsal, wants_dry_run
 from api.runtime import Runtime
 from commands.errors import Refused
 from commands.handler import Client, Command, Context, Outcome
 from commands.receipts import IdempotentRequest
 from events.event import ANONYMOUS, Actor
 
-__all__ = ["ask", "recorded_headers", "runtime_of"]
+__all__ = ["answered", "ask", "recorded_headers", "runtime_of"]
 
 R = TypeVar("R")
 MOST_USER_AGENT = 300
@@ -24,7 +29,42 @@ def runtime_of(request: JsonRequest) -> Runtime:
 
 
 async def ask(request: JsonRequest, command: Command[R], reason: str | None = None) -> Outcome[R]:
-    """Have a command done in the name of whoever sent the request. Raises what `Handler.handle` raises."""
+    """Have a command done in the name of whoever sent the request, and never only tried out.
+
+    Raises `DryRunRefused`, and what `Handler.handle` raises.
+    """
+    refuse_dry_run(request)
+    return await _done(request, command, reason)
+
+
+async def answered(
+    request: JsonRequest,
+    command: Command[Any],
+    subject_id: UUID,
+    *,
+    if_match: str | None = None,
+    reason: str | None = None,
+    permission: str = "users:read",
+) -> Response[None]:
+    """Have a command about a user done, at the version that If-Match names, and answer 204; or tell what it would do.
+
+    A dry run is for those who may see the user: themselves, and whoever has the permission. Raises as `ask`.
+    """
+    checked = only_at(command, subject_id, if_match)
+    caller = request.user
+    if wants_dry_run(request):
+        if caller is None or not (caller.user_id == subject_id or caller.may(permission)):
+            raise DryRunRefused
+        context = _context(request, reason, None)
+        written = await runtime_of(request).handler.rehearse(checked, context)
+        # What is declared is the answer of what is done; the framework takes any other all the same.
+        return cast("Response[None]", rehearsal(written, context.actor, type(command).__name__, reason))
+    outcome = await _done(request, checked, reason)
+    version = outcome.version if outcome.stream_id == subject_id else None
+    return Response(None, headers=recorded_headers(outcome, None if version is None else user_etag(version, caller)))
+
+
+async def _done(request: JsonRequest, command: Command[R], reason: str | None) -> Outcome[R]:
     process = runtime_of(request)
     name = type(command).__name__
     context = _context(request, reason, await asked_once(request, process.receipts_key))

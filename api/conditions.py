@@ -1,7 +1,7 @@
 """What a request demands of the state it meets: versions (RFC 9110 section 13), positions, and how long it will wait."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
@@ -9,9 +9,11 @@ from uuid import UUID
 from litestar.params import HeaderParameter
 from msgspec import Struct
 
+from api.auth import Caller
 from api.reasons import FieldError, InvalidParameters, StaleVersion
 from commands.handler import Command
 from commands.unit import Unit
+from queries.users import VIEW
 
 __all__ = [
     "Demand",
@@ -19,16 +21,20 @@ __all__ = [
     "IfNoneMatch",
     "MinPosition",
     "Prefer",
+    "PreferDryRun",
     "demand",
     "etag",
     "matches",
     "only_at",
+    "preferences",
+    "user_etag",
     "wanted_versions",
 ]
 
 LONGEST_WAIT_SECONDS: Final = 30
 USUAL_WAIT_SECONDS: Final = 1
 GREATEST: Final = 2**63 - 1
+TABLE: Final = int(VIEW.rpartition("_v")[2])
 R = TypeVar("R")
 
 IfMatch = Annotated[
@@ -54,6 +60,14 @@ Prefer = Annotated[
     str | None, HeaderParameter(name="Prefer", description="`wait=N`: wait N seconds, at most 30, for Min-Position.")
 ]
 
+PreferDryRun = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Prefer",
+        description="`dry-run`: tell what would be recorded, and record nothing. For those who may see it.",
+    ),
+]
+
 _TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _POSITION: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 _VERSION: Final = re.compile(r'"([0-9]{1,18})(?:\.[^"]*)?"')
@@ -63,6 +77,11 @@ _WAIT: Final = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.ASCII)
 def etag(version: int, table: int = 1, audience: str = "") -> str:
     """A strong tag: the stream's version, the table's, and for whose eyes the answer was made."""
     return f'"{version}.{table}.{audience}"'
+
+
+def user_etag(version: int, caller: Caller | None) -> str:
+    """Tells apart what those see who may read everyone from what people see of themselves."""
+    return etag(version, TABLE, "all" if caller is not None and caller.may("users:read") else "own")
 
 
 def matches(if_none_match: str | None, tag: str) -> bool:
@@ -83,14 +102,19 @@ class Demand(Struct, frozen=True):
 _NO_DEMAND: Final = Demand()
 
 
+def preferences(prefer: Iterable[str]) -> list[str]:
+    """Each preference of Prefer headers (RFC 7240), in lower case and without its parameters."""
+    return [one.partition(";")[0].strip().lower() for value in prefer for one in value.split(",")]
+
+
 def demand(min_position: str | None, prefer: str | None) -> Demand:
     """What Min-Position and `Prefer: wait=N` (RFC 7240) ask for. Raises `InvalidParameters` for what is no position."""
     if min_position is None:
         return _NO_DEMAND
     if not _POSITION.fullmatch(min_position) or int(min_position) > GREATEST:
         raise InvalidParameters(errors=[FieldError(parameter="Min-Position", detail="This is not a position.")])
-    for preference in (prefer or "").split(","):
-        if found := _WAIT.fullmatch(preference.partition(";")[0].strip()):
+    for preference in preferences([prefer or ""]):
+        if found := _WAIT.fullmatch(preference):
             seconds = min(int(found[1]), LONGEST_WAIT_SECONDS)
             return Demand(int(min_position), seconds, {"Preference-Applied": f"wait={seconds}"})
     return Demand(int(min_position))

@@ -9,6 +9,7 @@ from api.problems import MEDIA_TYPE, Problem, meaning
 from api.reasons import (
     STATUSES,
     BodyTooLarge,
+    DryRunRefused,
     InternalError,
     InvalidFields,
     InvalidHost,
@@ -19,24 +20,37 @@ from api.reasons import (
     SignInRequired,
     UnsupportedMediaType,
 )
+from api.rehearsals import Rehearsal
 from commands.access_tokens import InvalidAccessToken
 from commands.passwords import HasherBusy
 from commands.receipts import IdempotencyKeyReused, RequestInProgress
 from events.errors import QueueFull, StoreUnavailable
 from projections.positions import ViewBehind
 
-__all__ = ["BODY", "COMMAND", "HASHING", "PARAMETERS", "TOKEN", "UNCHANGED", "VIEW", "declared"]
+__all__ = ["BODY", "COMMAND", "DRY_RUN", "HASHING", "PARAMETERS", "TOKEN", "UNCHANGED", "VIEW", "declared"]
 
 Reasons = tuple[type[Exception], ...]
 ALWAYS: Final[Reasons] = (MalformedRequest, InvalidHost, InternalError)
 PARAMETERS: Final[Reasons] = (InvalidParameters,)
 BODY: Final[Reasons] = (MalformedBody, InvalidFields, BodyTooLarge, UnsupportedMediaType)
 TOKEN: Final[Reasons] = (SignInRequired, InvalidAccessToken, RevocationsBehind)
-COMMAND: Final[Reasons] = (StoreUnavailable, QueueFull, InvalidParameters, RequestInProgress, IdempotencyKeyReused)
+COMMAND: Final[Reasons] = (
+    StoreUnavailable,
+    QueueFull,
+    InvalidParameters,
+    RequestInProgress,
+    IdempotencyKeyReused,
+    DryRunRefused,
+)
 HASHING: Final[Reasons] = (HasherBusy,)
 VIEW: Final[Reasons] = (StoreUnavailable, ViewBehind, InvalidParameters)
 
 
+DRY_RUN: Final = {
+    200: ResponseSpec(
+        Rehearsal, generate_examples=False, description="What would be recorded, for `Prefer: dry-run`; nothing was."
+    )
+}
 UNCHANGED: Final = {304: ResponseSpec(None, description="It is still what If-None-Match names.")}
 
 

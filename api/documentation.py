@@ -109,6 +109,8 @@ def configuration(base_url: str) -> OpenAPIConfig:
 
 TAGS: Final = {
     "Users": "People, and what is known of them now.",
+    "Addresses": "Proving an address, changing it, and taking it back.",
+    "Passwords": "Changing a password, and having it reset by mail.",
     "Sessions": "Signing in, going on, signing out.",
     "Roles": "Who may do what.",
     "History": "What happened: who did what, when and why.",

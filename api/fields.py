@@ -7,9 +7,28 @@ from msgspec import Meta
 
 from commands.addresses import address
 from commands.display_names import display_name
+from commands.locales import PATTERN, locale
+from commands.metadata import replaced
 from commands.passwords import acceptable
+from commands.pictures import picture_url
+from commands.time_zones import time_zone
 
-__all__ = ["CHECKS", "DisplayName", "Email", "LinkToken", "Locale", "Password", "Reason", "RefreshToken"]
+__all__ = [
+    "CHECKS",
+    "CHECKS_BESIDE_PASSWORD",
+    "AnyAddress",
+    "DisplayName",
+    "Email",
+    "Entries",
+    "LinkToken",
+    "Locale",
+    "Password",
+    "PictureUrl",
+    "PresentPassword",
+    "Reason",
+    "RefreshToken",
+    "TimeZone",
+]
 
 Email = Annotated[
     str,
@@ -17,6 +36,7 @@ Email = Annotated[
         min_length=3, max_length=254, description="An address that mail can be sent to.", examples=["ada@example.com"]
     ),
 ]
+AnyAddress = Annotated[str, Meta(max_length=1024, description="The address, in any spelling.")]
 Password = Annotated[
     str,
     Meta(
@@ -32,10 +52,27 @@ Locale = Annotated[
     str,
     Meta(
         max_length=35,
-        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        pattern=PATTERN,
         description="A language tag (BCP 47).",
         examples=["en-GB"],
     ),
+]
+TimeZone = Annotated[
+    str, Meta(max_length=64, description="A time zone of the IANA database.", examples=["Europe/London"])
+]
+PictureUrl = Annotated[
+    str,
+    Meta(max_length=2048, description="An https URL. It is never fetched.", examples=["https://example.com/ada.png"]),
+]
+Entries = Annotated[
+    dict[str, Any],
+    Meta(
+        description="At most 64 entries with names of 1 to 64 characters, 8 KiB of JSON and 6 levels.",
+        examples=[{"theme": "dark"}],
+    ),
+]
+PresentPassword = Annotated[
+    str, Meta(max_length=8192, description="The password that is to be left, or to be shown once more.")
 ]
 LinkToken = Annotated[
     str,
@@ -57,5 +94,13 @@ def _password(value: Any, document: dict[str, Any]) -> object:
 CHECKS: Final[dict[str, Callable[[Any, dict[str, Any]], object]]] = {
     "email": lambda value, _document: address(value),
     "password": _password,
-    "display_name": lambda value, _document: display_name(value),
+    "new_password": lambda value, _document: acceptable(value, email=""),
+    "display_name": lambda value, _document: value is None or display_name(value),
+    "locale": lambda value, _document: value is None or locale(value),
+    "time_zone": lambda value, _document: value is None or time_zone(value),
+    "picture_url": lambda value, _document: value is None or picture_url(value),
+    "own": lambda value, _document: replaced({}, value),
+    "admin": lambda value, _document: replaced({}, value),
 }
+CHECKS_BESIDE_PASSWORD: Final = {name: check for name, check in CHECKS.items() if name != "password"}
+"""For bodies whose `password` is the present one, which was accepted by the rules of its day."""

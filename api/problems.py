@@ -125,7 +125,7 @@ def answer(error: Exception, *, base_url: str, path: str, request_id: str) -> tu
         errors = reason.errors
     if status == 401:
         headers.setdefault("WWW-Authenticate", _challenge(reason))
-    elif status == 503:
+    elif status in (429, 503):
         headers.setdefault("Retry-After", RETRY_SECONDS)
     problem = Problem(
         type=f"{base_url}/problems/{slug(kind)}",

@@ -5,19 +5,18 @@ from uuid import UUID
 from litestar import Controller, Response, patch
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_204_NO_CONTENT
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 
-from api.asking import ask, recorded_headers
+from api.asking import answered
 from api.auth import signed_in
 from api.bodies import Body, JsonRequest
-from api.conditions import IfMatch, only_at
-from api.declared import BODY, COMMAND, PARAMETERS, TOKEN, declared
-from api.fields import CHECKS, DisplayName
+from api.conditions import IfMatch, PreferDryRun
+from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, TOKEN, declared
+from api.fields import CHECKS, DisplayName, Locale, PictureUrl, Reason, TimeZone
 from api.reasons import StaleVersion
-from api.views import require_sight, user_etag
-from commands.change_display_name import ChangeDisplayName
+from api.views import require_sight
+from commands.change_profile import ChangeProfile
 from commands.errors import NoSuchUser
-from commands.unit import Unit
 
 __all__ = ["Profiles"]
 
@@ -26,18 +25,12 @@ class ProfileBody(Body, frozen=True):
     """A merge patch (RFC 7396): what is given changes, null removes, what is left out stays."""
 
     display_name: DisplayName | UnsetType | None = UNSET
+    locale: Locale | UnsetType | None = UNSET
+    time_zone: TimeZone | UnsetType | None = UNSET
+    picture_url: PictureUrl | UnsetType | None = UNSET
+    reason: Reason | None = None
 
     checks = CHECKS
-
-
-class _ChangeNothing(Struct, frozen=True):
-    """See where a user stands."""
-
-    user_id: UUID
-
-    async def perform(self, unit: Unit) -> None:
-        if not (await unit.user(self.user_id)).active:
-            raise NoSuchUser
 
 
 class Profiles(Controller):
@@ -53,7 +46,7 @@ class Profiles(Controller):
         status_code=HTTP_204_NO_CONTENT,
         guards=[signed_in],
         security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NoSuchUser, StaleVersion),
+        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NoSuchUser, StaleVersion) | DRY_RUN,
     )
     async def change_profile(
         self,
@@ -61,10 +54,9 @@ class Profiles(Controller):
         user_id: FromPath[UUID],
         data: JSONBody[ProfileBody],
         if_match: IfMatch = None,
+        prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
     ) -> Response[None]:
         """Change one's own profile or, with `users:write`, anyone's. Each fact that changes is an event."""
         require_sight(request, user_id, "users:write")
-        name = data.display_name
-        command = _ChangeNothing(user_id) if isinstance(name, UnsetType) else ChangeDisplayName(user_id, name)
-        outcome = await ask(request, only_at(command, user_id, if_match))
-        return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, request.user)))
+        command = ChangeProfile(user_id, data.display_name, data.locale, data.time_zone, data.picture_url)
+        return await answered(request, command, user_id, if_match=if_match, reason=data.reason)

@@ -16,6 +16,7 @@ __all__ = [
     "STATUSES",
     "BodyTooLarge",
     "Declined",
+    "DryRunRefused",
     "FieldError",
     "InternalError",
     "InvalidCursor",
@@ -74,6 +75,10 @@ class InvalidParameters(Declined):
     """Parameters of the path, the query or the headers are not what they should be; `errors` lists them."""
 
 
+class DryRunRefused(Declined):
+    """This cannot be tried out: it is open to anyone, or takes a password, a token or a link."""
+
+
 class InvalidCursor(Declined):
     """The cursor is not one that was given to you for this list; begin again without one."""
 
@@ -125,8 +130,13 @@ STATUSES: Final[dict[type[Exception], int]] = {
     InvalidFields: 400,
     InvalidParameters: 400,
     InvalidCursor: 400,
+    DryRunRefused: 400,
     refusals.InvalidAddress: 400,
     refusals.InvalidDisplayName: 400,
+    refusals.InvalidLocale: 400,
+    refusals.InvalidTimeZone: 400,
+    refusals.InvalidPicture: 400,
+    refusals.InvalidMetadata: 400,
     refusals.WeakPassword: 400,
     refusals.InvalidLink: 400,
     SignInRequired: 401,
@@ -134,6 +144,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.InvalidCredentials: 401,
     refusals.InvalidRefreshToken: 401,
     NotPermitted: 403,
+    refusals.WrongPassword: 403,
     RegistrationClosed: 403,
     NotFound: 404,
     refusals.NoSuchUser: 404,
@@ -142,6 +153,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     MethodNotAllowed: 405,
     refusals.AddressTaken: 409,
     refusals.LastAdministrator: 409,
+    refusals.AddressNotProved: 409,
     RequestInProgress: 409,
     refusals.LinkExpired: 410,
     refusals.LinkSpent: 410,
@@ -149,6 +161,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
     IdempotencyKeyReused: 422,
+    refusals.TooManyAttempts: 429,
     InternalError: 500,
     HasherBusy: 503,
     QueueFull: 503,

@@ -6,14 +6,14 @@ from litestar import Controller, Response, delete, put
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
-from api.asking import ask, recorded_headers
+from api.asking import answered
 from api.auth import may
 from api.bodies import Body, JsonRequest
-from api.conditions import IfMatch, etag, only_at
-from api.declared import BODY, COMMAND, PARAMETERS, TOKEN, declared
+from api.conditions import IfMatch, PreferDryRun
+from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, TOKEN, declared
 from api.fields import Reason
 from api.reasons import NotPermitted, StaleVersion
-from commands.errors import LastAdministrator, NoSuchRole, NoSuchUser
+from commands.errors import AddressNotProved, LastAdministrator, NoSuchRole, NoSuchUser
 from commands.grant_role import GrantRole, RevokeRole
 from commands.handler import Command
 
@@ -38,7 +38,10 @@ class Roles(Controller):
         status_code=HTTP_204_NO_CONTENT,
         guards=[may("users:write")],
         security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, NoSuchRole, StaleVersion),
+        responses=declared(
+            TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, NoSuchRole, AddressNotProved, StaleVersion
+        )
+        | DRY_RUN,
     )
     async def grant(
         self,
@@ -46,6 +49,7 @@ class Roles(Controller):
         user_id: FromPath[UUID],
         role: FromPath[str],
         if_match: IfMatch = None,
+        prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
         data: JSONBody[ReasonBody | None] = None,
     ) -> Response[None]:
         """Let the user have a role: `administrator`, `auditor` or `analyst`. Safe to repeat."""
@@ -59,7 +63,8 @@ class Roles(Controller):
         security=[{"token": []}],
         responses=declared(
             TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, NoSuchRole, LastAdministrator, StaleVersion
-        ),
+        )
+        | DRY_RUN,
     )
     async def revoke(
         self,
@@ -67,6 +72,7 @@ class Roles(Controller):
         user_id: FromPath[UUID],
         role: FromPath[str],
         if_match: IfMatch = None,
+        prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
         data: JSONBody[ReasonBody | None] = None,
     ) -> Response[None]:
         """Take a role from the user. Safe to repeat. One administrator always remains."""
@@ -76,5 +82,4 @@ class Roles(Controller):
 async def _changed(
     request: JsonRequest, command: Command[None], user_id: UUID, if_match: str | None, data: ReasonBody | None
 ) -> Response[None]:
-    outcome = await ask(request, only_at(command, user_id, if_match), data.reason if data else None)
-    return Response(None, headers=recorded_headers(outcome, etag(outcome.version)))
+    return await answered(request, command, user_id, if_match=if_match, reason=data.reason if data else None)

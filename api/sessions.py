@@ -1,27 +1,36 @@
 """Sessions: signing in, going on, signing out."""
 
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import Literal
 from uuid import UUID
 
 import structlog
-from litestar import Controller, Response, delete, post
+from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
-from msgspec import Meta, Struct
+from msgspec import Struct
+from msgspec.structs import asdict
 
-from api.asking import ask, recorded_headers, runtime_of
+from api.asking import answered, ask, recorded_headers, runtime_of
 from api.auth import signed_in
 from api.bodies import Body, JsonRequest
-from api.conditions import etag
-from api.declared import BODY, COMMAND, HASHING, PARAMETERS, TOKEN, declared
-from api.fields import Password, RefreshToken
+from api.conditions import IfMatch, PreferDryRun, etag
+from api.declared import BODY, COMMAND, DRY_RUN, HASHING, PARAMETERS, TOKEN, declared
+from api.devices import device_cookie, device_token_of
+from api.fields import AnyAddress, Password, RefreshToken
+from api.reasons import StaleVersion
+from api.roles import ReasonBody
+from api.views import require_sight
+from commands.end_all_sessions import EndAllSessions
 from commands.end_session import EndSession
-from commands.errors import InvalidCredentials, InvalidRefreshToken, NoSuchSession
+from commands.errors import InvalidCredentials, InvalidRefreshToken, NoSuchSession, NoSuchUser
 from commands.handler import Outcome
+from commands.living_sessions import living_sessions
 from commands.refresh_session import RefreshSession
 from commands.sign_in import SignedIn, SignIn
+from events.errors import StoreUnavailable
 
-__all__ = ["Sessions", "Tokens"]
+__all__ = ["Sessions", "SessionsOfUser", "Tokens"]
 
 _log = structlog.get_logger()
 
@@ -29,7 +38,7 @@ _log = structlog.get_logger()
 class SignInBody(Body, frozen=True):
     """An address and its password."""
 
-    email: Annotated[str, Meta(max_length=1024, description="The address, in any spelling.")]
+    email: AnyAddress
     password: Password
 
 
@@ -65,11 +74,13 @@ class Sessions(Controller):
     async def sign_in(self, request: JsonRequest, data: JSONBody[SignInBody]) -> Response[Tokens]:
         """Open a session. Every account that cannot be signed in to answers alike, whatever the reason."""
         try:
-            outcome = await ask(request, SignIn(data.email, data.password))
+            outcome = await ask(request, SignIn(data.email, data.password, device_token_of(request)))
         except ValueError as error:  # what is kept of the password is no hash, or does not open
             _log.error("a stored password is broken", exc_info=error)
             raise InvalidCredentials from None
-        return _tokens(request, outcome, outcome.position, HTTP_201_CREATED)
+        answer = _tokens(request, outcome, outcome.position, HTTP_201_CREATED)
+        answer.set_cookie(device_cookie(request, outcome.result.device))
+        return answer
 
     @post(
         "/refresh",
@@ -102,14 +113,83 @@ class Sessions(Controller):
         status_code=HTTP_204_NO_CONTENT,
         guards=[signed_in],
         security=[{"token": []}],
-        responses=declared(TOKEN, COMMAND, PARAMETERS, NoSuchSession),
+        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NoSuchSession),
     )
-    async def end(self, request: JsonRequest, session_id: FromPath[UUID]) -> Response[None]:
+    async def end(
+        self, request: JsonRequest, session_id: FromPath[UUID], data: JSONBody[ReasonBody | None] = None
+    ) -> Response[None]:
         """End a session: its tokens count no longer, here at once and everywhere within a second."""
         caller = request.user
         assert caller is not None
-        outcome = await ask(request, EndSession(session_id, None if caller.may("users:write") else caller.user_id))
+        command = EndSession(session_id, None if caller.may("users:write") else caller.user_id)
+        outcome = await ask(request, command, data.reason if data else None)
         return Response(None, headers=recorded_headers(outcome, etag(outcome.version)))
+
+
+class SessionView(Struct, frozen=True):
+    """A session that lives; `address` and `user_agent` are those of the client that was seen last."""
+
+    id: UUID
+    started_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    address: str
+    user_agent: str
+    current: bool
+
+
+class SessionList(Struct, frozen=True):
+    """All of them, the newest first."""
+
+    items: list[SessionView]
+
+
+class SessionsOfUser(Controller):
+    """One's own or, with `users:read` and `users:write`, anyone's."""
+
+    path = "/v1/users/{user_id:uuid}/sessions"
+    tags = ("Sessions",)
+
+    @get(
+        operation_id="sessions_of_user",
+        summary="Sessions of a user",
+        guards=[signed_in],
+        security=[{"token": []}],
+        responses=declared(TOKEN, PARAMETERS, NoSuchUser, StoreUnavailable),
+    )
+    async def sessions(self, request: JsonRequest, user_id: FromPath[UUID]) -> Response[SessionList]:
+        """Which sessions live, on which devices, and when each was last seen: when it was last refreshed."""
+        require_sight(request, user_id, "users:read")
+        process = runtime_of(request)
+        position, living = await living_sessions(process.writer, process.keys, user_id, datetime.now(UTC))
+        caller = request.user
+        items = [
+            SessionView(**asdict(session), current=caller is not None and session.id == caller.session_id)
+            for session in living
+        ]
+        headers = {"Event-Position": str(position), "Cache-Control": "no-store"}
+        return Response(SessionList(items), headers=headers)
+
+    @delete(
+        operation_id="end_all_sessions",
+        summary="Sign out everywhere",
+        status_code=HTTP_204_NO_CONTENT,
+        guards=[signed_in],
+        security=[{"token": []}],
+        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NoSuchUser, StaleVersion) | DRY_RUN,
+    )
+    async def end_all(
+        self,
+        request: JsonRequest,
+        user_id: FromPath[UUID],
+        if_match: IfMatch = None,
+        prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
+        data: JSONBody[ReasonBody | None] = None,
+    ) -> Response[None]:
+        """End every session of the user: tokens of before count no longer."""
+        require_sight(request, user_id, "users:write")
+        reason = data.reason if data else None
+        return await answered(request, EndAllSessions(user_id), user_id, if_match=if_match, reason=reason)
 
 
 def _tokens(request: JsonRequest, outcome: Outcome[SignedIn], position: int, status: int) -> Response[Tokens]:

@@ -12,12 +12,12 @@ from msgspec import Struct
 from api.asking import ask, recorded_headers, runtime_of
 from api.auth import anyone, may, signed_in
 from api.bodies import Body, JsonRequest
-from api.conditions import IfNoneMatch, MinPosition, Prefer
+from api.conditions import IfNoneMatch, MinPosition, Prefer, user_etag
 from api.declared import BODY, COMMAND, HASHING, TOKEN, UNCHANGED, VIEW, declared
 from api.fields import CHECKS, DisplayName, Email, Locale, Password
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
 from api.reasons import InvalidCursor, NotPermitted, RegistrationClosed
-from api.views import reached, registered_view, require_sight, user_etag, user_view
+from api.views import reached, registered_view, require_sight, user_view
 from commands.errors import AddressTaken, NoSuchUser
 from commands.register_user import RegisterUser
 from queries.users import UserView, users

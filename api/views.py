@@ -5,11 +5,12 @@ from uuid import UUID
 
 from litestar import Response
 from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
+from msgspec.structs import replace
 
 from api.asking import runtime_of
 from api.auth import Caller
 from api.bodies import JsonRequest
-from api.conditions import demand, etag, matches
+from api.conditions import demand, matches, user_etag
 from commands.errors import NoSuchUser
 from commands.handler import Outcome
 from commands.register_user import Registered
@@ -17,21 +18,21 @@ from events.store import read_stream
 from projections.users import USERS, UserRow
 from queries.users import VIEW, UserView, user_by_id
 
-__all__ = ["reached", "registered_view", "require_sight", "user_etag", "user_view"]
-
-TABLE = int(VIEW.rpartition("_v")[2])
+__all__ = ["reached", "registered_view", "require_sight", "seen_by", "user_view"]
 
 
-def user_etag(version: int, caller: Caller | None) -> str:
-    """Tells apart what those see who may read everyone from what people see of themselves."""
-    return etag(version, TABLE, "all" if caller is not None and caller.may("users:read") else "own")
-
-
-def require_sight(request: JsonRequest, user_id: UUID, permission: str) -> None:
-    """Nobody else's account exists for those who may not see it."""
+def require_sight(request: JsonRequest, user_id: UUID, permission: str | None) -> None:
+    """Nobody else's account exists for those who may not see it; with no permission, for nobody but its holder."""
     caller = request.user
-    if caller is None or not (caller.user_id == user_id or caller.may(permission)):
+    if caller is None or not (caller.user_id == user_id or (permission is not None and caller.may(permission))):
         raise NoSuchUser
+
+
+def seen_by(view: UserView, caller: Caller | None) -> UserView:
+    """What the caller may see: what administrators note of a user is for those who may see everyone."""
+    if caller is not None and caller.may("users:read"):
+        return view
+    return replace(view, metadata={"own": view.metadata["own"]})
 
 
 async def reached(
@@ -59,7 +60,7 @@ async def user_view(
     headers = {"ETag": tag, "Event-Position": str(position), "Cache-Control": "no-store", **applied}
     if matches(if_none_match, tag):
         return cast("Response[UserView]", Response(None, status_code=HTTP_304_NOT_MODIFIED, headers=headers))
-    return Response(view, status_code=HTTP_200_OK, headers=headers)
+    return Response(seen_by(view, request.user), status_code=HTTP_200_OK, headers=headers)
 
 
 async def registered_view(request: JsonRequest, outcome: Outcome[Registered]) -> UserView:

@@ -18,7 +18,6 @@ __all__ = [
     "NoSuchRole",
     "NoSuchSession",
     "NoSuchUser",
-    "OwnSuspension",
     "Refused",
     "TooManyAttempts",
     "WeakPassword",
@@ -111,7 +110,3 @@ class WrongPassword(Refused):
 
 class TooManyAttempts(Refused):
     """The present password was wrong too often; wait a while, or have it reset by mail."""
-
-
-class OwnSuspension(Refused):
-    """Nobody suspends themselves; ask another administrator."""

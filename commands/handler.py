@@ -106,6 +106,17 @@ class Handler:
         async with self._in_flight.alone(context.idempotent.key):
             return await self._replayed(command, context.idempotent) or await self._decide(command, context)
 
+    async def rehearse(self, command: Command[R], context: Context) -> tuple[Written, ...]:
+        """What the command would record if it were asked now; nothing is recorded. Raises the command's own refusals."""
+        unit = Unit(self._pool, self._keys, self._known(context))
+        await command.perform(unit)
+        if unit.refusal is not None:
+            raise unit.refusal
+        return tuple(unit.written.values())
+
+    def _known(self, context: Context) -> Known:
+        return Known(self._clock(), self._rules, self._hasher, {}, context.client or NO_CLIENT)
+
     async def _replayed(self, command: Command[R], idempotent: IdempotentRequest) -> Outcome[R] | None:
         found = await idempotent.find(self._pool)
         if found is None:
@@ -123,7 +134,7 @@ class Handler:
         )
 
     async def _decide(self, command: Command[R], context: Context) -> Outcome[R]:
-        known = Known(self._clock(), self._rules, self._hasher, {}, context.client or NO_CLIENT)
+        known = self._known(context)
         deadline = asyncio.get_running_loop().time() + DECIDE_FOR_SECONDS
         while True:
             unit = Unit(self._pool, self._keys, known)

@@ -11,6 +11,7 @@ from commands.secrets import Secret
 from events.codec import SealBroken
 from events.connections import Reading
 from events.data_keys import DataKeys
+from events.store import head
 
 __all__ = ["LivingSession", "living_sessions"]
 
@@ -26,8 +27,14 @@ class LivingSession(Struct, frozen=True):
     user_agent: str
 
 
-async def living_sessions(pool: Reading, keys: DataKeys, user_id: UUID, now: datetime) -> list[LivingSession]:
-    """All of them, the newest first, strongly consistent. Raises `SealBroken` when what is kept was altered."""
+async def living_sessions(
+    pool: Reading, keys: DataKeys, user_id: UUID, now: datetime
+) -> tuple[int, list[LivingSession]]:
+    """The position of the log's end, and all of them as of then at least, the newest first.
+
+    Raises `SealBroken` when what is kept was altered.
+    """
+    position = await head(pool)
     rows = await pool.fetch(
         "SELECT s.owner_id, s.revision, s.sealed, e.recorded_at FROM secrets s "
         "JOIN stored_events e ON e.originator_id = s.owner_id AND e.originator_version = 1 "
@@ -37,7 +44,7 @@ async def living_sessions(pool: Reading, keys: DataKeys, user_id: UUID, now: dat
     )
     key = await keys.key_of(pool, user_id)
     if key is None:
-        return []
+        return position, []
     sessions = []
     for row in rows:
         try:
@@ -57,4 +64,4 @@ async def living_sessions(pool: Reading, keys: DataKeys, user_id: UUID, now: dat
                     family.user_agent,
                 )
             )
-    return sessions
+    return position, sessions
