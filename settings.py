@@ -4,13 +4,29 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.structs import fields
 
-__all__ = ["Settings", "SettingsRefused", "described", "key_bytes", "listed", "load", "master_keys", "variable"]
+if TYPE_CHECKING:
+    from limits import RateLimitItem
+
+__all__ = [
+    "Settings",
+    "SettingsRefused",
+    "described",
+    "key_bytes",
+    "listed",
+    "load",
+    "master_keys",
+    "rate_limit",
+    "variable",
+]
+
+MOST_IN_A_LIMIT: Final = 10_000
+LONGEST_LIMIT_SECONDS: Final = 30 * 24 * 3600
 
 
 class SettingsRefused(ValueError):
@@ -168,6 +184,53 @@ class Settings(Struct, frozen=True, kw_only=True):
             description="Addresses or networks, with commas between, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."
         ),
     ] = ""
+    limit_sign_in_by_address: Annotated[
+        str,
+        Meta(
+            description="How often one client address (IPv4, or the /64 of IPv6) may try to sign in, as in `30 per minute`; "
+            "`none` for as often as it likes. The same is said alike in each setting that begins with `MUSTER_LIMIT_`."
+        ),
+    ] = "60 per minute"
+    limit_sign_in_by_account: Annotated[
+        str,
+        Meta(
+            description="How often anyone may try to sign in with one e-mail address, whether or not it has an account."
+        ),
+    ] = "10 per minute"
+    limit_registration_by_address: Annotated[
+        str, Meta(description="How many people may register from one client address.")
+    ] = "60 per hour"
+    limit_registration_by_account: Annotated[
+        str, Meta(description="How often one e-mail address may be registered.")
+    ] = "10 per hour"
+    limit_reset_by_address: Annotated[
+        str, Meta(description="How many resets of passwords may be asked for and completed from one client address.")
+    ] = "60 per hour"
+    limit_reset_by_account: Annotated[
+        str, Meta(description="How often a reset of its password may be asked for with one e-mail address.")
+    ] = "5 per hour"
+    limit_verification_by_address: Annotated[
+        str, Meta(description="How many links may be asked for again, or followed, from one client address.")
+    ] = "120 per hour"
+    limit_verification_by_account: Annotated[
+        str, Meta(description="How often the link that proves its address may be asked for again for one account.")
+    ] = "5 per hour"
+    limit_refresh_by_address: Annotated[
+        str, Meta(description="How many sessions may be gone on with from one client address.")
+    ] = "600 per minute"
+    limit_commands_by_account: Annotated[
+        str,
+        Meta(description="How many commands one signed-in caller may send, dry runs included, whoever they are about."),
+    ] = "6000 per minute"
+    even_answers_milliseconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1000,
+            description="Answers that could tell by their time whether an address has an account are sent at multiples of "
+            "this, counted from when the request began; 0 sends them at once.",
+        ),
+    ] = 10
     cors_origins: Annotated[
         str, Meta(description="Origins, with commas between, whose pages may call the API; none when empty.")
     ] = ""
@@ -246,6 +309,12 @@ def _weaknesses(settings: Settings) -> list[str]:
             continue
         if settings.environment == "production" and len(set(key)) < 12:
             reasons.append(f"{name} is not random: make one with `muster secret`.")
+    for field in fields(Settings):
+        if field.name.startswith("limit_") and (text := getattr(settings, field.name)) != field.default:
+            try:
+                rate_limit(text)
+            except ValueError as error:
+                reasons.append(f"{variable(field.name)} {error}")
     if settings.environment == "production":
         if settings.master_key == settings.secret:
             reasons.append("MUSTER_MASTER_KEY and MUSTER_SECRET must differ.")
@@ -275,3 +344,21 @@ def key_bytes(text: str) -> bytes:
     if len(key) != 32:
         raise ValueError(f"has {len(key)} bytes, not 32: make one with `muster secret`.")
     return key
+
+
+def rate_limit(text: str) -> "RateLimitItem | None":
+    """What a limit says, in the notation of the library `limits`; None for `none`. ValueError tells what is wrong."""
+    from limits import parse_many  # a fifth of a second, for those who set or keep a limit
+
+    if text.strip().lower() in ("", "none"):
+        return None
+    try:
+        (item,) = parse_many(text)
+    except ValueError:
+        item = None
+    if item is None or not (1 <= item.amount <= MOST_IN_A_LIMIT and item.get_expiry() <= LONGEST_LIMIT_SECONDS):
+        raise ValueError(
+            f"must be one limit of 1 to {MOST_IN_A_LIMIT:,} requests and of 30 days at most, as in `30 per minute` or "
+            "`5 per 10 minutes`, or `none`."
+        )
+    return item

@@ -6,12 +6,14 @@ from litestar import Controller, Response, post
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
-from api.asking import ask, recorded_headers
+from api.asking import Accepted, accepted, ask, recorded_headers
 from api.auth import anyone, signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, only_at, user_etag
 from api.declared import BODY, COMMAND, HASHING, PARAMETERS, TOKEN, declared
+from api.even_answers import even
 from api.fields import CHECKS_BESIDE_PASSWORD, Email, LinkToken, PresentPassword, Reason
+from api.limits import VERIFICATION, limited
 from api.reasons import NotFound, StaleVersion
 from api.views import require_sight
 from commands.change_email import ChangeEmail
@@ -67,6 +69,7 @@ class Addresses(Controller):
 
         For a change of address, this is the moment at which it changes; the former address is told how to undo it.
         """
+        await limited(request, VERIFICATION)
         outcome = await ask(request, VerifyEmail(user_id, data.token))
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, None)))
 
@@ -93,6 +96,7 @@ class Addresses(Controller):
         The answer does not tell whether somebody has that address already.
         """
         require_sight(request, user_id, None)
+        await limited(request, VERIFICATION, account=data.email)
         command = only_at(ChangeEmail(user_id, data.email, data.password), user_id, if_match)
         outcome = await ask(request, command, data.reason)
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, request.user)))
@@ -106,15 +110,17 @@ class Addresses(Controller):
         security=[{}, {"token": []}],
         responses=declared(TOKEN, COMMAND, PARAMETERS, NotFound),
     )
-    async def resend(self, request: JsonRequest, user_id: FromPath[UUID]) -> Response[None]:
+    async def resend(self, request: JsonRequest, user_id: FromPath[UUID]) -> Response[Accepted]:
         """Have the link mailed once more that proves the address, five times an hour at most.
 
         The answer is the same and takes as long where there is no such user and nothing to prove. Whoever is signed in
         has the link of the change mailed again that they asked for.
         """
+        even(request)
+        await limited(request, VERIFICATION, account=user_id)
         oneself = request.user is not None and request.user.user_id == user_id
         await ask(request, RequestVerification(user_id, oneself))
-        return Response(None, status_code=HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store"})
+        return accepted()
 
     @post(
         "/undo",
@@ -128,5 +134,6 @@ class Addresses(Controller):
 
         Every session ends and the password is gone: have it reset.
         """
+        await limited(request, VERIFICATION)
         outcome = await ask(request, UndoEmailChange(user_id, data.token))
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, None)))

@@ -11,6 +11,7 @@ from api.asking import ask, recorded_headers
 from api.bodies import Body, JsonRequest
 from api.declared import BODY, COMMAND, HASHING, declared
 from api.fields import CHECKS, DisplayName, Email, LinkToken, Password
+from api.limits import REGISTRATION, limited
 from commands.errors import AddressTaken, InvalidLink, LinkExpired, LinkSpent
 from commands.first_administrator import SignUpFirstAdministrator
 
@@ -48,6 +49,7 @@ class Administrators(Controller):
     )
     async def sign_up(self, request: JsonRequest, data: JSONBody[FirstAdministratorBody]) -> Response[Administrator]:
         """The link that `muster migrate` and `muster up` show works once; the address counts as proved."""
+        await limited(request, REGISTRATION)
         command = SignUpFirstAdministrator(data.token, data.email, data.password, data.display_name)
         outcome = await ask(request, command)
         user_id = outcome.result.user_id

@@ -75,7 +75,7 @@ def create_app(settings: Settings) -> Surrounding:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with runtime(settings, metrics) as process:
-            app.state.runtime, app.state.gate = process, process.gate
+            app.state.runtime, app.state.gate, app.state.limits = process, process.gate, process.limits
             yield
 
     def told(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -116,6 +116,8 @@ def _cors(origins: str) -> CORSConfig | None:
             "Link",
             "Location",
             "Preference-Applied",
+            "RateLimit",
+            "RateLimit-Policy",
             "Retry-After",
             "X-Request-Id",
         ],

@@ -4,10 +4,13 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from litestar import Response
+from litestar.status_codes import HTTP_202_ACCEPTED
+from msgspec import Struct
 
 from api.bodies import JsonRequest
 from api.conditions import only_at, user_etag
 from api.idempotency import asked_once
+from api.limits import COMMANDS, limited
 from api.reasons import Declined, DryRunRefused
 from api.rehearsals import refuse_dry_run, rehearsal, wants_dry_run
 from api.runtime import Runtime
@@ -16,7 +19,7 @@ from commands.handler import Client, Command, Context, Outcome
 from commands.receipts import IdempotentRequest
 from events.event import ANONYMOUS, Actor
 
-__all__ = ["answered", "ask", "recorded_headers", "runtime_of"]
+__all__ = ["Accepted", "accepted", "answered", "ask", "recorded_headers", "runtime_of"]
 
 R = TypeVar("R")
 MOST_USER_AGENT = 300
@@ -55,6 +58,7 @@ async def answered(
     if wants_dry_run(request):
         if caller is None or not (caller.user_id == subject_id or caller.may(permission)):
             raise DryRunRefused
+        await limited(request, COMMANDS, account=caller.user_id)
         context = _context(request, reason, None)
         written = await runtime_of(request).handler.rehearse(checked, context)
         # What is declared is the answer of what is done; the framework takes any other all the same.
@@ -64,7 +68,19 @@ async def answered(
     return Response(None, headers=recorded_headers(outcome, None if version is None else user_etag(version, caller)))
 
 
+class Accepted(Struct, frozen=True):
+    """It was taken. Whether anything comes of it, the mail tells."""
+
+
+def accepted() -> Response[Accepted]:
+    """The answer to what nobody may learn the outcome of."""
+    return Response(Accepted(), status_code=HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store"})
+
+
 async def _done(request: JsonRequest, command: Command[R], reason: str | None) -> Outcome[R]:
+    """Whoever is signed in is limited here, by what they are; who is not, by the route, by what it is about."""
+    if request.user is not None:
+        await limited(request, COMMANDS, account=request.user.user_id)
     process = runtime_of(request)
     name = type(command).__name__
     context = _context(request, reason, await asked_once(request, process.receipts_key))

@@ -18,6 +18,7 @@ from api.reasons import (
     MalformedRequest,
     RevocationsBehind,
     SignInRequired,
+    TooManyRequests,
     UnsupportedMediaType,
 )
 from api.rehearsals import Rehearsal
@@ -27,13 +28,14 @@ from commands.receipts import IdempotencyKeyReused, RequestInProgress
 from events.errors import QueueFull, StoreUnavailable
 from projections.positions import ViewBehind
 
-__all__ = ["BODY", "COMMAND", "DRY_RUN", "HASHING", "PARAMETERS", "TOKEN", "UNCHANGED", "VIEW", "declared"]
+__all__ = ["BODY", "COMMAND", "DRY_RUN", "HASHING", "LIMITED", "PARAMETERS", "TOKEN", "UNCHANGED", "VIEW", "declared"]
 
 Reasons = tuple[type[Exception], ...]
 ALWAYS: Final[Reasons] = (MalformedRequest, InvalidHost, InternalError)
 PARAMETERS: Final[Reasons] = (InvalidParameters,)
 BODY: Final[Reasons] = (MalformedBody, InvalidFields, BodyTooLarge, UnsupportedMediaType)
 TOKEN: Final[Reasons] = (SignInRequired, InvalidAccessToken, RevocationsBehind)
+LIMITED: Final[Reasons] = (TooManyRequests,)
 COMMAND: Final[Reasons] = (
     StoreUnavailable,
     QueueFull,
@@ -41,6 +43,7 @@ COMMAND: Final[Reasons] = (
     RequestInProgress,
     IdempotencyKeyReused,
     DryRunRefused,
+    *LIMITED,
 )
 HASHING: Final[Reasons] = (HasherBusy,)
 VIEW: Final[Reasons] = (StoreUnavailable, ViewBehind, InvalidParameters)

@@ -157,6 +157,8 @@ HEADERS: Final = {
     "Link": 'The next page, as `rel="next"`.',
     "Location": "Where the new one is.",
     "Preference-Applied": "The preference that was honoured.",
+    "RateLimit-Policy": "How often this may be asked for: `q` requests in `w` seconds, by client address and by account.",
+    "RateLimit": "How many requests are left (`r`), and after how many seconds there will be more (`t`).",
 }
 
 
@@ -164,9 +166,11 @@ def _headers(path: str, operation: dict[str, Any], status: str) -> dict[str, dic
     """The headers that an answer of this status carries, or may carry."""
     names = ["X-Request-Id"]
     parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
+    if "429" in operation["responses"]:
+        names += ["RateLimit-Policy", "RateLimit"]
     if status in ("401", "403"):
         names.append("WWW-Authenticate")
-    elif status == "503":
+    elif status in ("429", "503"):
         names.append("Retry-After")
     elif status in ("200", "201", "204", "304") and path.startswith("/v1/"):
         names.append("Event-Position")

@@ -41,7 +41,8 @@ Password = Annotated[
     str,
     Meta(
         max_length=8192,
-        description="At least 12 characters and at most 1024, in any script; neither the address nor the product's name.",
+        description="At least 12 characters and at most 1024, in any script; more than common passwords, repetitions, runs, "
+        "the address and the product's name.",
         examples=["a horse, a staple, a battery"],
     ),
 ]

@@ -6,13 +6,15 @@ from litestar import Controller, Response, post
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
-from api.asking import ask, recorded_headers
+from api.asking import Accepted, accepted, ask, recorded_headers
 from api.auth import signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, only_at, user_etag
 from api.declared import BODY, COMMAND, HASHING, PARAMETERS, TOKEN, declared
 from api.devices import device_cookie
+from api.even_answers import even
 from api.fields import CHECKS, CHECKS_BESIDE_PASSWORD, AnyAddress, LinkToken, Password, PresentPassword, Reason
+from api.limits import RESET, VERIFICATION, limited
 from api.reasons import StaleVersion
 from api.views import require_sight
 from commands.change_password import ChangePassword
@@ -108,10 +110,12 @@ class Resets(Controller):
         status_code=HTTP_202_ACCEPTED,
         responses=declared(BODY, COMMAND),
     )
-    async def request(self, request: JsonRequest, data: JSONBody[ResetBody]) -> Response[None]:
+    async def request(self, request: JsonRequest, data: JSONBody[ResetBody]) -> Response[Accepted]:
         """Have a link mailed, if somebody has this address. The answer is the same and takes as long if nobody has."""
+        even(request)
+        await limited(request, RESET, account=data.email)
         await ask(request, RequestPasswordReset(data.email))
-        return Response(None, status_code=HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store"})
+        return accepted()
 
     @post(
         "/complete",
@@ -122,6 +126,7 @@ class Resets(Controller):
     )
     async def complete(self, request: JsonRequest, data: JSONBody[ResetCompleteBody]) -> Response[None]:
         """Choose a new password with the token that was mailed. Every session ends; an unproved address is proved by it."""
+        await limited(request, VERIFICATION)
         outcome = await ask(request, ResetPassword(data.token, data.password))
         return Response(
             None, headers=recorded_headers(outcome), cookies=[device_cookie(request, outcome.result.device)]

@@ -32,6 +32,7 @@ __all__ = [
     "RevocationsBehind",
     "SignInRequired",
     "StaleVersion",
+    "TooManyRequests",
     "UnsupportedMediaType",
 ]
 
@@ -115,6 +116,10 @@ class UnsupportedMediaType(Declined):
     """The body is not JSON, or not said to be: send it as `Content-Type: application/json`, not compressed."""
 
 
+class TooManyRequests(Declined):
+    """This was asked for too often, by you or for the same account; try again after as long as Retry-After says."""
+
+
 class InternalError(Declined):
     """Something went wrong on our side; it was logged under the request id."""
 
@@ -162,6 +167,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     UnsupportedMediaType: 415,
     IdempotencyKeyReused: 422,
     refusals.TooManyAttempts: 429,
+    TooManyRequests: 429,
     InternalError: 500,
     HasherBusy: 503,
     QueueFull: 503,

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, the security headers, HEAD, the log line, the metrics, and the last guard.
+"""What surrounds every request: its id, headers, HEAD, when it is answered, log line, metrics, and the last guard.
 
 One plain ASGI wrapper outside the framework, because the framework's own middleware does not see 404 and 405, and
 because this is where every microsecond is paid by every request.
@@ -14,6 +14,8 @@ from litestar.routes import HTTPRoute
 from litestar.status_codes import HTTP_204_NO_CONTENT
 from litestar.types import Message, Receive, Send
 
+from api.even_answers import EVEN_FROM_STATUS
+from api.limits import rate_limit_headers
 from api.logs import request_id
 from api.metrics import Metrics
 from api.problems import answer
@@ -26,6 +28,7 @@ __all__ = ["Surrounding", "host_is_valid"]
 # A name or an IPv4 address, or an IPv6 address in brackets, and perhaps a port (RFC 9110 section 7.2).
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 CLIENT_GONE: Final = 499
+NEVER_EVEN: Final = 1000
 
 _log = structlog.get_logger()
 
@@ -119,7 +122,11 @@ class Surrounding:
                 if not any(name == b"content-security-policy" for name, _ in headers):
                     headers.append(_CSP)
                 headers += [(b"x-request-id", number.encode()), (b"traceparent", span.encode())]
+                if told := scope.get("limits"):
+                    headers += rate_limit_headers(told)
                 message["headers"] = headers
+                if answered >= scope.get(EVEN_FROM_STATUS, NEVER_EVEN):
+                    await self.process.even_answers.point(started)
             elif method == "HEAD":
                 message["body"] = b""  # type: ignore[typeddict-unknown-key] # of http.response.body
             await send(message)

@@ -10,6 +10,9 @@ from typing import Any, Final
 import asyncpg
 
 from api.auth import Gate
+from api.counters import Counters
+from api.even_answers import EvenAnswers
+from api.limits import Limits
 from api.metrics import Metrics
 from api.revocations import Revocations
 from api.rules import rules
@@ -46,6 +49,9 @@ class Runtime:
         self.receipts_key = derived(secret, "receipts")
         self.rules = rules(settings)
         self.hasher = Hasher(settings.hash_threads, settings.hash_queue)
+        self.counters = Counters(settings.redis_url)
+        self.limits = Limits(settings, derived(secret, "limits"), self.rules.claims_key, self.counters)
+        self.even_answers = EvenAnswers(settings.even_answers_milliseconds)
         self.tokens = AccessTokens((), self.base_url, settings.audience or self.base_url, settings.access_token_seconds)
         self._writer_url = role_url(settings.database_url, "writer", secret)
         self._reader_url = role_url(settings.database_url, "reader", secret)
@@ -61,6 +67,10 @@ class Runtime:
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect, load what must be known, and begin; what is opened is closed with the stack, in the opposite order."""
         stack.callback(self.hasher.close)
+        self.even_answers.start()
+        stack.callback(self.even_answers.stop)
+        await self.counters.start()
+        stack.push_async_callback(self.counters.stop)
         self.writer = await self._pool(stack, self._writer_url, "muster writer", WRITER_CONNECTIONS)
         self.reader = await self._pool(stack, self._reader_url, "muster reader", READER_CONNECTIONS)
         await self.learn_keys()
@@ -102,6 +112,7 @@ class Runtime:
         gauge("muster_append_queue", "Commands that wait for the next commit.", lambda: self.committer.waiting)
         gauge("muster_hash_queue", "Passwords that are or wait to be hashed.", lambda: self.hasher.waiting)
         gauge("muster_followed_position", "The log's position up to which revocations are known.", self._followed)
+        gauge("muster_limits_unavailable", "Whether limits are not in force.", lambda: not self.counters.in_force)
         gauge(
             "muster_revocations_behind_seconds", "How old that knowledge is.", lambda: self.revocations.behind_seconds
         )

@@ -17,10 +17,13 @@ from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun, etag
 from api.declared import BODY, COMMAND, DRY_RUN, HASHING, PARAMETERS, TOKEN, declared
 from api.devices import device_cookie, device_token_of
+from api.even_answers import even
 from api.fields import AnyAddress, Password, RefreshToken
+from api.limits import REFRESH, SIGN_IN, limited
 from api.reasons import StaleVersion
 from api.roles import ReasonBody
 from api.views import require_sight
+from commands.addresses import any_key
 from commands.end_all_sessions import EndAllSessions
 from commands.end_session import EndSession
 from commands.errors import InvalidCredentials, InvalidRefreshToken, NoSuchSession, NoSuchUser
@@ -73,8 +76,13 @@ class Sessions(Controller):
     )
     async def sign_in(self, request: JsonRequest, data: JSONBody[SignInBody]) -> Response[Tokens]:
         """Open a session. Every account that cannot be signed in to answers alike, whatever the reason."""
+        even(request, when_refused=True)
+        device = device_token_of(request)
+        # Strangers must not use up what a known device has; one that only says that it is known is a stranger to `SignIn`.
+        key = any_key(runtime_of(request).rules.claims_key, data.email)
+        await limited(request, SIGN_IN, account=key + (device or "").encode())
         try:
-            outcome = await ask(request, SignIn(data.email, data.password, device_token_of(request)))
+            outcome = await ask(request, SignIn(data.email, data.password, device))
         except ValueError as error:  # what is kept of the password is no hash, or does not open
             _log.error("a stored password is broken", exc_info=error)
             raise InvalidCredentials from None
@@ -95,6 +103,7 @@ class Sessions(Controller):
         For ten seconds the same token is answered alike, in case the answer was lost. Later it means that someone has a
         copy, and the session is over for everyone.
         """
+        await limited(request, REFRESH)
         revocations = runtime_of(request).revocations
         known = await revocations.catch_up()
         try:

@@ -13,6 +13,7 @@ from api.conditions import IfMatch, PreferDryRun
 from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, TOKEN, declared
 from api.devices import device_cookie
 from api.fields import LinkToken, Reason
+from api.limits import VERIFICATION, limited
 from api.reasons import NotPermitted, SignInRequired, StaleVersion
 from api.roles import ReasonBody
 from commands.errors import InvalidLink, LastAdministrator, LinkExpired, LinkSpent, NoSuchUser
@@ -109,6 +110,7 @@ class Suspensions(Controller):
     ) -> Response[None]:
         """Let any device sign in again after too many failed: with `users:write`, or with the token that was mailed."""
         if data is not None and data.token is not None:
+            await limited(request, VERIFICATION)
             outcome = await ask(request, UnlockByLink(user_id, data.token))
             cookies = [device_cookie(request, outcome.result.device)]
             return Response(None, headers=recorded_headers(outcome), cookies=cookies)

@@ -14,7 +14,9 @@ from api.auth import anyone, may, signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfNoneMatch, MinPosition, Prefer, user_etag
 from api.declared import BODY, COMMAND, HASHING, TOKEN, UNCHANGED, VIEW, declared
+from api.even_answers import even
 from api.fields import CHECKS, DisplayName, Email, Locale, Password
+from api.limits import REGISTRATION, limited
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
 from api.reasons import InvalidCursor, NotPermitted, RegistrationClosed
 from api.views import reached, registered_view, require_sight, user_view
@@ -76,6 +78,9 @@ class Users(Controller):
         discloses = caller is not None and caller.may("users:write")
         if runtime_of(request).settings.registration == "closed" and not discloses:
             raise RegistrationClosed
+        if not discloses:
+            even(request)
+            await limited(request, REGISTRATION, account=data.email)
         command = RegisterUser(data.email, data.password, data.display_name, data.locale, disclose=discloses)
         outcome = await ask(request, command)
         if not discloses:

@@ -1,29 +1,42 @@
 """Passwords: what is accepted, and hashing off the event loop on few, niced threads.
 
-argon2id with 19 MiB, two passes and one lane (OWASP's and RFC 9106's second recommendation for little memory).
+argon2id with 19 MiB, two passes and one lane (OWASP's and RFC 9106's second recommendation for little memory). Hashes
+of other parameters and schemes are verified too, and replaced by today's when their owner signs in.
 """
 
 import asyncio
 import os
+import re
 import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
+from msgspec import Struct
 from passlib.context import CryptContext
 
+from commands.common_passwords import easy_to_guess
 from commands.errors import WeakPassword
 
-__all__ = ["Hasher", "HasherBusy", "acceptable", "normalised"]
+__all__ = ["Hasher", "HasherBusy", "Verified", "acceptable", "normalised"]
 
 LEAST_CHARACTERS: Final = 12
 MOST_CHARACTERS: Final = 1024
+MOST_OF_AN_ADDRESS: Final = 254  # what came as one may be longer, and is refused for that elsewhere
 NICENESS: Final = 19
 PRODUCT: Final = "muster"
+COMMON: Final = (
+    "The password is little more than what many people choose (common passwords, repetitions, runs such as 1234);"
+    " add words that nobody expects."
+)
+EXPECTED: Final = (
+    "The password is little more than the address or the name of this product; add words that nobody expects."
+)
 
 _context: Final = CryptContext(
-    schemes=["argon2"],
+    schemes=["argon2", "scrypt", "pbkdf2_sha256", "django_pbkdf2_sha256"],  # bcrypt would need a package of its own
+    deprecated="auto",
     argon2__type="ID",
     argon2__memory_cost=19_456,
     argon2__time_cost=2,
@@ -45,17 +58,26 @@ def normalised(password: str) -> str:
 
 
 def acceptable(password: str, *, email: str) -> str:
-    """The password as it is hashed. Raises `WeakPassword`, saying why, when it is too short, too long or too obvious."""
+    """The password as it is hashed.
+
+    Raises `WeakPassword`, saying what is wrong and what to do, when it is too short, too long or too obvious.
+    """
     password = normalised(password)
     if len(password) < LEAST_CHARACTERS:
-        raise WeakPassword(f"A password has at least {LEAST_CHARACTERS} characters.")
+        raise WeakPassword(f"A password has at least {LEAST_CHARACTERS} characters; choose a longer one.")
     if len(password) > MOST_CHARACTERS:
-        raise WeakPassword(f"A password has at most {MOST_CHARACTERS} characters.")
-    plain = "".join(filter(str.isalnum, password.casefold()))
-    own = ("".join(filter(str.isalnum, part.casefold())) for part in (email, email.partition("@")[0]))
-    if plain in own or (PRODUCT in plain and len(plain.replace(PRODUCT, "")) < 8):
-        raise WeakPassword("The password is the address or the name of this product; choose one that nobody expects.")
+        raise WeakPassword(f"A password has at most {MOST_CHARACTERS} characters; choose a shorter one.")
+    email = email[:MOST_OF_AN_ADDRESS]
+    if easy_to_guess(password, knowing=(email, *email.split("@"), *re.split(r"[\W_]+", email), PRODUCT)):
+        raise WeakPassword(COMMON if easy_to_guess(password) else EXPECTED)
     return password
+
+
+class Verified(Struct, frozen=True):
+    """Whether a password is the hashed one, and a hash to keep instead when the kept one is not of today's kind."""
+
+    matches: bool
+    rehashed: str | None = None
 
 
 class Hasher:
@@ -73,28 +95,38 @@ class Hasher:
         """How many hashes are under way or wait."""
         return self._pending
 
+    def require_room(self) -> None:
+        """Raise `HasherBusy` if one more would not be taken now: to be asked before an attempt is spent on it."""
+        if self._pending >= self._queue_size + self.threads:
+            raise HasherBusy
+
     async def hash(self, password: str) -> str:
         """The hash to keep, in PHC string format. Raises `HasherBusy`."""
         return await self._run(_hash, normalised(password))
 
-    async def verify(self, password: str, hashed: str | None) -> bool:
+    async def verify(self, password: str, hashed: str | None) -> Verified:
         """Whether the password is the hashed one; takes as long where there is none. Raises `HasherBusy`.
 
-        A hash that is corrupt or of an unknown kind verifies nothing, and raises `ValueError` for the alarm that it is
-        worth, after as long a time.
+        As long as a hash of today's parameters, that is: one of others takes its own time until it is replaced.
+        A hash that is malformed or of an unknown kind verifies nothing, and raises `ValueError` for the alarm that it
+        is worth, after as long a time.
         """
         if hashed is None or len(password) > MOST_CHARACTERS:
-            await self._run(_verify, normalised(password[:MOST_CHARACTERS]), await self._decoy_hash())
-            return False
-        if not _context.identify(hashed):
-            await self._run(_verify, normalised(password), await self._decoy_hash())
-            msg = "A stored password hash is of no known kind."
-            raise ValueError(msg)
-        return await self._run(_verify, normalised(password), hashed)
+            return await self._verify_decoy(password)
+        try:
+            return await self._run(_verify, normalised(password), hashed)
+        except ValueError:
+            await self._verify_decoy(password)
+            msg = "A stored password hash is malformed or of no known kind."
+            raise ValueError(msg) from None  # the cause quotes the hash
 
     def close(self) -> None:
         """End the threads; what is under way is finished."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _verify_decoy(self, password: str) -> Verified:
+        await self._run(_verify, normalised(password[:MOST_CHARACTERS]), await self._decoy_hash())
+        return Verified(matches=False)
 
     async def _decoy_hash(self) -> str:
         decoy = self._decoy
@@ -103,8 +135,7 @@ class Hasher:
         return decoy
 
     async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
-        if self._pending >= self._queue_size + self.threads:
-            raise HasherBusy
+        self.require_room()
         self._pending += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
@@ -117,9 +148,9 @@ def _hash(password: str) -> str:
     return hashed
 
 
-def _verify(password: str, hashed: str) -> bool:
-    matches: bool = _context.verify(password, hashed)
-    return matches
+def _verify(password: str, hashed: str) -> Verified:
+    matches, rehashed = _context.verify_and_update(password, hashed)
+    return Verified(matches, rehashed)
 
 
 def _be_nice() -> None:

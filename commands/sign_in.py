@@ -64,22 +64,25 @@ class SignIn(Struct, frozen=True):
         user_id, user = await owner_of(unit, key)
         secret = await unit.secret(user_id, PASSWORD)
         device = device_of(unit.rules.devices_key, user_id, self.device)
+        unit.hasher.require_room()
         attempt = await unit.reserve_attempt(key, device)
         shut_out = not attempt.reserved or (device == STRANGERS and user.locked(unit.now))
         hashed = secret.plain.decode() if secret and user.active and not shut_out else None
-        matches = await unit.once(("verify", hashed), lambda: unit.hasher.verify(self.password, hashed))
+        verified = await unit.once(("verify", hashed), lambda: unit.hasher.verify(self.password, hashed))
         try:
-            events = self.decide(user, matches=matches)
+            events = self.decide(user, matches=verified.matches)
         except InvalidCredentials as refusal:
             last = attempt.last and device == STRANGERS
-            minutes = unit.rules.lock_minutes
-            unit.record_user(
-                user_id, *self.decide_refused(user, matches=matches, last=last, now=unit.now, minutes=minutes)
+            refused = self.decide_refused(
+                user, matches=verified.matches, last=last, now=unit.now, minutes=unit.rules.lock_minutes
             )
+            unit.record_user(user_id, *refused)
             unit.pretend()
             unit.refuse(refusal)
             return SignedIn(user_id, user_id, "", frozenset())
         await unit.forget_attempts(key, device)
+        if verified.rehashed is not None and secret is not None:
+            await unit.keep_secret(user_id, PASSWORD, user_id, verified.rehashed.encode(), secret.revision)
         return await _begin(unit, user_id, user, events, device)
 
 

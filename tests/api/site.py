@@ -152,7 +152,8 @@ class Site:
         self.sign_up_token: str | None = None
 
     async def request(self, method: str, path: str, person: Person | None = None, **options: Any) -> httpx.Response:
-        """Ask as a person, or as nobody."""
+        """Ask as a person, or as nobody; from a device that has kept nothing."""
+        self.client.cookies.clear()
         headers = {**(person.headers if person else {}), **options.pop("headers", {})}
         return await self.client.request(method, path, headers=headers, **options)
 
@@ -164,10 +165,20 @@ class Site:
         """POST as a person, or as nobody."""
         return await self.request("POST", path, person, json=json, **options)
 
-    def link(self, user_id: UUID | str, version: int = 1, hours: float = 72) -> str:
+    def link(self, user_id: UUID | str, version: int = 1, hours: float = 72, purpose: str = VERIFY_EMAIL) -> str:
         """The token that is mailed for the event at this version of the user's stream."""
         key = derived(self.database.secret, "links")
-        return link_token(key, VERIFY_EMAIL, UUID(str(user_id)), version, datetime.now(UTC) + timedelta(hours=hours))
+        return link_token(key, purpose, UUID(str(user_id)), version, datetime.now(UTC) + timedelta(hours=hours))
+
+    async def newest_link(self, user_id: UUID | str, topic: str, purpose: str = VERIFY_EMAIL, hours: float = 72) -> str:
+        """The token that is mailed for the newest event of a type in the user's stream."""
+        (row,) = await self.database.query(
+            "SELECT max(originator_version) AS version FROM stored_events WHERE originator_id = $1 AND topic = $2",
+            UUID(str(user_id)),
+            topic,
+        )
+        assert row["version"], f"there was no {topic}"
+        return self.link(user_id, row["version"], hours, purpose)
 
     @staticmethod
     def new_email() -> str:

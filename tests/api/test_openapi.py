@@ -98,5 +98,7 @@ async def test_every_answer_of_the_tests_is_declared(site, somebody, auditor, de
         assert {name.lower() for name in declared["headers"]} - {
             "link",
             "preference-applied",
+            "ratelimit",
+            "ratelimit-policy",
             "retry-after",
         } <= answer.headers.keys()

@@ -1,70 +1,26 @@
 """The API as a process of its own."""
 
 import asyncio
-import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from api.migrating import migrated
-from api.own_servers import without_user
-from api.ports import free_port
-from tests.api.site import PASSWORD, environment_for, settings_for
+from tests.api.process import Process
+from tests.api.site import PASSWORD, settings_for
 from tests.support import Database
-
-
-class Process:
-    """`muster api`, and what it logs."""
-
-    def __init__(self, database: Database, log: Path) -> None:
-        self.port = free_port()
-        self.log = log
-        self._environment = environment_for(
-            database, MUSTER_PORT=str(self.port), MUSTER_DATABASE_URL=without_user(database.owner_url)
-        )
-
-    def start(self) -> None:
-        """Start it, and come back at once."""
-        with self.log.open("ab") as log:
-            self.child = subprocess.Popen(
-                [sys.executable, "-m", "api.cli", "api"], env=self._environment, stdout=log, stderr=log
-            )
-
-    async def ready(self, client: httpx.AsyncClient) -> None:
-        """Come back when it is ready."""
-        for _ in range(400):
-            try:
-                if (await client.get("/readyz")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            assert self.child.poll() is None, self.log.read_text()
-            await asyncio.sleep(0.05)
-        raise AssertionError(self.log.read_text())
-
-    def lines(self) -> list[dict[str, Any]]:
-        """What it has logged."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 @pytest.fixture
 def process(database: Database, tmp_path: Path) -> Iterator[Process]:
     made = Process(database, tmp_path / "api.log")
     yield made
-    made.child.kill()
-    made.child.wait()
-
-
-def client_of(process: Process) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{process.port}", timeout=20)
+    made.end()
 
 
 async def test_finishes_what_it_has_taken_when_it_is_asked_to_end(database, process):
@@ -82,7 +38,7 @@ async def test_finishes_what_it_has_taken_when_it_is_asked_to_end(database, proc
         if answer.status_code == 202:
             acknowledged.append(answer.json()["id"])
 
-    async with client_of(process) as client:
+    async with process.client() as client:
         await process.ready(client)
         asking = [asyncio.create_task(register(number)) for number in range(40)]
         await asyncio.sleep(0.3)
@@ -99,12 +55,11 @@ async def test_finishes_what_it_has_taken_when_it_is_asked_to_end(database, proc
 async def test_what_was_acknowledged_before_a_kill_is_there_afterwards(database, process):
     token = await migrated(settings_for(database))
     process.start()
-    async with client_of(process) as client:
+    async with process.client() as client:
         await process.ready(client)
         body = {"token": token, "email": "root@example.com", "password": PASSWORD}
         assert (await client.post("/v1/administrators", json=body)).status_code == 201
-        process.child.kill()
-        process.child.wait()
+        process.end()
         process.start()
         await process.ready(client)
         signed_in = await client.post("/v1/sessions", json={"email": "root@example.com", "password": PASSWORD})
@@ -117,7 +72,7 @@ async def test_what_was_acknowledged_before_a_kill_is_there_afterwards(database,
 async def test_logs_one_json_line_for_each_request_and_nothing_that_was_said_in_it(database, process):
     token = await migrated(settings_for(database))
     process.start()
-    async with client_of(process) as client:
+    async with process.client() as client:
         await process.ready(client)
         body = {"token": token, "email": "root@example.com", "password": PASSWORD, "display_name": "Ada Lovelace"}
         await client.post("/v1/administrators", json=body)
@@ -150,7 +105,7 @@ async def test_logs_one_json_line_for_each_request_and_nothing_that_was_said_in_
 
 
 async def test_says_why_when_it_cannot_start(database, process):
-    process._environment["MUSTER_DATABASE_URL"] = urlsplit(database.owner_url)._replace(path="/nowhere").geturl()
+    process.environment["MUSTER_DATABASE_URL"] = urlsplit(database.owner_url)._replace(path="/nowhere").geturl()
     process.start()
     assert process.child.wait(20) != 0
     assert "nowhere" in process.log.read_text()

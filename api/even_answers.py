@@ -1,0 +1,80 @@
+"""Releases answers on a grid of moments, counted from when a request began, so that its time tells less of what was done.
+
+An event loop is no clock for that. It waits for whole milliseconds from the moment at which it begins to wait, so that
+what the work took below a millisecond would show in the time of the answer. A thread that sleeps does better.
+"""
+
+import asyncio
+import heapq
+import itertools
+import math
+import threading
+import time
+from typing import Final
+
+from api.bodies import JsonRequest
+
+__all__ = ["EVEN_FROM_STATUS", "EvenAnswers", "even"]
+
+EVEN_FROM_STATUS: Final = "even_from_status"
+"""Where a scope says from which status on its answer is to wait."""
+
+
+def even(request: JsonRequest, *, when_refused: bool = False) -> None:
+    """Have the answer released on the grid whatever becomes of the request, or only if it is refused."""
+    request.scope[EVEN_FROM_STATUS] = 400 if when_refused else 0  # type: ignore[typeddict-unknown-key] # for `Surrounding`
+
+
+class EvenAnswers:
+    """The grid of one process, with so many milliseconds from point to point; with 0 there is none."""
+
+    def __init__(self, milliseconds: int) -> None:
+        self._distance = milliseconds / 1000
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._changed = threading.Condition()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="even answers", daemon=True)
+
+    def start(self) -> None:
+        """Begin to release."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Release all who wait, and end."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self._thread.join()
+
+    async def point(self, began: float) -> None:
+        """Come back at the next point, and never before it; `began` is by `time.perf_counter`."""
+        if not self._distance:
+            return
+        points = math.ceil((time.perf_counter() - began) / self._distance)
+        released: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with self._changed:
+            heapq.heappush(self._waiting, (began + points * self._distance, next(self._numbers), released))
+            if self._waiting[0][2] is released:
+                self._changed.notify()
+        await released
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._ended:
+                seconds = self._waiting[0][0] - time.perf_counter() if self._waiting else None
+                if seconds is None or seconds > 0:
+                    self._changed.wait(seconds)
+                else:
+                    _release(heapq.heappop(self._waiting)[2])
+            for _, _, released in self._waiting:
+                _release(released)
+
+
+def _release(released: asyncio.Future[None]) -> None:
+    released.get_loop().call_soon_threadsafe(_set, released)
+
+
+def _set(released: asyncio.Future[None]) -> None:
+    if not released.done():
+        released.set_result(None)
