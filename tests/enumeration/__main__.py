@@ -39,17 +39,19 @@ Figures
              how the times of each kind are distributed and judges the other half.
   Bytes      status, headers and body, without Date, traceparent, what is left
              in RateLimit, and the id in the answer to a registration.
-  Goal       identical bytes and neither AUC above 0.53.
+  Goal       identical bytes and neither AUC above 0.53: met, missed, or unclear,
+             where it is above, but may be so by chance (one in a thousand):
+             ask more often
 
-Each kind is compared with addresses that were never in the registry, and any two others are, but shown only where they
-miss the goal. A kind "erased" will stand beside "lapsed" (a registration that nobody proved in time) once there is
-erasing.
+Each kind is compared with addresses that were never in the registry; any two others are compared too, and shown where
+they miss the goal. "lapsed" is a registration that nobody proved in time: until people can be erased, it stands for what
+is forgotten.
 
-With 10,000 samples the AUC of kinds that are alike is within 0.508 nineteen times of twenty, with 1,000 within 0.525: a
-short run may miss the goal by chance alone. Times mean little on a machine that does something else. All of it takes
-about two hours on two cores; --samples and --question make it shorter.
+With 10,000 samples nothing is unclear, with 1,000 what is below 0.542. Times mean little on a machine that does something else: that
+hides differences, and starves the threads that hash. All of it takes about two hours on two cores; --samples and
+--question make it shorter.
 
-Exit codes: 0 the goal is met, 1 it is missed.
+Exit codes: 0 nothing misses the goal, 1 something does.
 """
 
 
@@ -79,8 +81,9 @@ def main(*, samples: int, clients: int, seed: int | None, only: tuple[str, ...],
     click.echo(
         f"seed {seed}, {samples:,} samples of each kind, loaded by {clients} clients, {hashes}\n\n{table(found)}"
     )
-    missed = sum(not finding.met for finding in found)
-    click.echo(f"\n{missed} of {len(found)} miss the goal." if missed else "\nThe goal is met.")
+    missed = sum(finding.verdict == "missed" for finding in found)
+    unclear = sum(finding.verdict == "unclear" for finding in found)
+    click.echo(f"\n{missed} of {len(found)} miss the goal, {unclear} are unclear.")
     sys.exit(1 if missed else 0)
 
 

@@ -2,7 +2,7 @@
 
 import statistics
 from itertools import combinations
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -13,6 +13,8 @@ from tests.enumeration.sampling import Samples
 __all__ = ["GOAL", "Finding", "findings", "table"]
 
 GOAL: Final = 0.53
+CHANCE: Final = 3.29
+"""Standard errors from a half within which chance alone keeps an area 999 times of 1,000."""
 
 
 class Finding(Struct, frozen=True):
@@ -28,14 +30,13 @@ class Finding(Struct, frozen=True):
     identical: bool
 
     @property
-    def met(self) -> bool:
-        """Whether they cannot be told apart, as far as the goal says."""
-        by_time = max((measured.value for measured in (self._either_way, self.learnt) if measured), default=0.5)
-        return self.identical and by_time <= GOAL
-
-    @property
-    def _either_way(self) -> Area | None:
-        return self.threshold and self.threshold.either_way
+    def verdict(self) -> Literal["met", "missed", "unclear"]:
+        """What becomes of the goal; `unclear` is what may be chance where there are too few samples (one in a thousand)."""
+        areas = [measured for measured in (self.threshold and self.threshold.either_way, self.learnt) if measured]
+        above = [measured for measured in areas if measured.value > GOAL]
+        if not self.identical or any(measured.value - CHANCE * measured.error > 0.5 for measured in above):
+            return "missed"
+        return "unclear" if above else "met"
 
 
 def findings(samples: Samples, condition: str, *, timed: bool = True) -> list[Finding]:
@@ -48,7 +49,7 @@ def findings(samples: Samples, condition: str, *, timed: bool = True) -> list[Fi
         for question, names in sorted(kinds.items())
         for pair in combinations(sorted(names, key=lambda name: (name != UNKNOWN, name)), 2)
     ]
-    return [one for one in found if UNKNOWN in one.kinds or not one.met]
+    return [one for one in found if UNKNOWN in one.kinds or one.verdict == "missed"]
 
 
 def _finding(samples: Samples, condition: str, question: str, kinds: tuple[str, str], *, timed: bool) -> Finding:
@@ -78,6 +79,6 @@ def table(found: list[Finding]) -> str:
         rows.append(
             f"| {one.question} | {' / '.join(one.kinds)} | {samples} | {one.condition} | {medians} "
             f"| {one.threshold.either_way if one.threshold else '–'} | {one.learnt or '–'} "
-            f"| {'yes' if one.identical else '**no**'} | {'met' if one.met else '**missed**'} |"
+            f"| {'yes' if one.identical else '**no**'} | {'**missed**' if one.verdict == 'missed' else one.verdict} |"
         )
     return "\n".join(rows)

@@ -39,7 +39,7 @@ class House:
             MUSTER_PORT=str(self.port),
             MUSTER_REDIS_URL=redis_url,
             MUSTER_SMTP_URL=f"smtp://{LOOPBACK}:{self._mail_port}",
-            **{variable(name): str(value) for name, value in {**ATTEMPTS}.items()},
+            **{variable(name): str(value) for name, value in {**ATTEMPTS, **LIMITS}.items()},
         )
         self._cheap = cheap
         self._children: dict[str, subprocess.Popen[bytes]] = {}

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 from uuid_utils.compat import uuid7
 
+from tests.enumeration.attackers import USES as USES_OF_ATTACKERS
 from tests.enumeration.attackers import Attackers
 from tests.enumeration.people import PASSWORD, WRONG_PASSWORD, People, Person, new_email
 from tests.enumeration.wire import Wire, request
@@ -19,7 +20,7 @@ USES: Final = 4
 """How often one address is asked about: too seldom to be refused or locked for it."""
 USES_OF_REGISTRATION: Final = 8
 """The same where more is allowed: the owner is mailed five times, and then no more."""
-ATTACKERS: Final = 20
+SPARE_ATTACKERS: Final = 50
 
 
 async def _nothing(_wire: Wire) -> None:
@@ -93,16 +94,10 @@ async def _resending(people: People, count: int) -> Question:
 
 async def _changing(people: People, count: int) -> Question:
     few = -(-count // USES)
-    attackers = Attackers(await people.many(people.known, ATTACKERS))
+    kinds = {UNKNOWN: iter(new_email, None), "known": itertools.cycle(_emails(await people.many(people.known, few)))}
+    attackers = Attackers(await people.many(people.known, len(kinds) * count // USES_OF_ATTACKERS + SPARE_ATTACKERS))
     return Question(
-        "change address",
-        {
-            UNKNOWN: attackers.asking(iter(new_email, None)),
-            "known": attackers.asking(itertools.cycle(_emails(await people.many(people.known, few)))),
-            "unverified": attackers.asking(itertools.cycle(_emails(await people.many(people.unverified, few)))),
-            "lapsed": attackers.asking(itertools.cycle(_emails(await people.many(people.lapsed, few)))),
-        },
-        attackers.ready,
+        "change address", {kind: attackers.asking(emails) for kind, emails in kinds.items()}, attackers.ready
     )
 
 
@@ -145,4 +140,4 @@ def _reset(email: str) -> bytes:
 
 
 def _resend(user_id: str) -> bytes:
-    return request("POST", f"/v1/users/{user_id}/email/resend", None)
+    return request("POST", f"/v1/users/{user_id}/email/resend")

@@ -10,21 +10,24 @@ from msgspec import Struct
 
 __all__ = ["Answer", "Wire", "request"]
 
-VOLATILE: Final = (b"date", b"traceparent")
-"""Headers that differ from answer to answer whoever is asked about; X-Request-Id does not, since we give it."""
+VOLATILE: Final = (b"date:", b"traceparent:")
+"""Headers that are others each time, whoever is asked about; X-Request-Id is not, since we give it."""
+COUNTING: Final = (b"ratelimit:", b"etag:", b"event-position:")
+"""Headers with numbers that go on from answer to answer: what the asker's own limit has left, and the asker's own stream."""
 ID: Final = re.compile(rb'"id":"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"')
-NUMBER: Final = re.compile(rb"\b(r|t)=\d+")
 
 
-def request(method: str, path: str, body: Any, authorization: str | None = None) -> bytes:
-    """The bytes of a request with a body in JSON."""
-    content = json.dumps(body, ensure_ascii=False).encode()
-    asking = f"Authorization: Bearer {authorization}\r\n" if authorization else ""
+def request(method: str, path: str, body: Any = None, token: str | None = None) -> bytes:
+    """The bytes of a request with a body in JSON, or with none."""
+    content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
     head = (
-        f"{method} {path} HTTP/1.1\r\nHost: muster.example\r\nContent-Type: application/json\r\nX-Request-Id: same\r\n"
-        f"{asking}Content-Length: {len(content)}\r\n\r\n"
+        f"{method} {path} HTTP/1.1\r\nHost: muster.example\r\nX-Request-Id: same\r\nContent-Length: {len(content)}\r\n"
     )
-    return head.encode() + content
+    if content:
+        head += "Content-Type: application/json\r\n"
+    if token is not None:
+        head += f"Authorization: Bearer {token}\r\n"
+    return head.encode() + b"\r\n" + content
 
 
 class Answer(Struct, frozen=True):
@@ -40,11 +43,11 @@ class Answer(Struct, frozen=True):
 
     @property
     def plain(self) -> bytes:
-        """The answer without what is another each time: the volatile headers, the id in its body, what a limit has left."""
+        """The answer without what is another each time: volatile headers, numbers that go on, a registration's id."""
         head, _, body = self.raw.partition(b"\r\n\r\n")
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(VOLATILE)]
-        limits = [NUMBER.sub(rb"\1=", line) if line.lower().startswith(b"ratelimit:") else line for line in lines]
-        return b"\r\n".join(limits) + b"\r\n\r\n" + ID.sub(b'"id":""', body)
+        said = [re.sub(rb"\d+", b"", line) if line.lower().startswith(COUNTING) else line for line in lines]
+        return b"\r\n".join(said) + b"\r\n\r\n" + ID.sub(b'"id":""', body)
 
 
 class Wire(asyncio.Protocol):
