@@ -45,6 +45,10 @@ class Gate:
         self._learn_keys = learn_keys
         self._remembered: dict[str, Caller] = {}
 
+    def forget(self) -> None:
+        """Verify every token anew, for a key that has verified some does so no longer."""
+        self._remembered.clear()
+
     async def caller(self, authorization: list[str]) -> Caller | None:
         """Whoever the Authorization headers speak for, or None without any.
 

@@ -9,8 +9,11 @@ from typing import NoReturn
 import click
 import msgspec
 
-from api.operating import claims, keys
+from api.claim_commands import claims
+from api.key_commands import keys
+from api.session_commands import sessions
 from api.up import up
+from api.user_commands import users
 from settings import Settings, SettingsRefused, load
 
 __all__ = ["main"]
@@ -38,7 +41,7 @@ def main() -> None:
     """Muster's one command."""
 
 
-for command in (up, keys, claims):
+for command in (up, users, sessions, keys, claims):
     main.add_command(command)
 
 

@@ -1,10 +1,8 @@
 """What one API process holds open: connections to the store, the committer, threads that hash, and what it remembers."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import asyncpg
@@ -16,16 +14,17 @@ from api.limits import Limits
 from api.metrics import Metrics
 from api.revocations import Revocations
 from api.rules import rules
+from api.signing import Signing
 from commands.access_tokens import AccessTokens
 from commands.handler import Handler
 from commands.passwords import Hasher
-from commands.signing_keys import read_signing_keys
+from commands.signing_keys import SIGNING_KEYS_CHANNEL
 from events.committer import Committer
 from events.connections import connect, open_pool
 from events.data_keys import FORGOTTEN_CHANNEL, DataKeys
 from events.keys import derived, local_keyring
 from events.migrations.roles import role_url
-from events.tail import Wakeups
+from events.tail import CHANNEL, Wakeups
 from projections.positions import Positions
 from settings import Settings, key_bytes, master_keys
 
@@ -33,7 +32,6 @@ __all__ = ["Runtime", "runtime"]
 
 WRITER_CONNECTIONS: Final = 10
 READER_CONNECTIONS: Final = 10
-KEYS_ARE_LEARNT_EVERY_SECONDS: Final = 2.0
 
 
 class Runtime:
@@ -55,12 +53,12 @@ class Runtime:
         self.tokens = AccessTokens((), self.base_url, settings.audience or self.base_url, settings.access_token_seconds)
         self._writer_url = role_url(settings.database_url, "writer", secret)
         self._reader_url = role_url(settings.database_url, "reader", secret)
-        self._learnt_at = 0.0
         self.writer: asyncpg.Pool
         self.reader: asyncpg.Pool
         self.committer: Committer
         self.handler: Handler
         self.revocations: Revocations
+        self.signing: Signing
         self.gate: Gate
         self.positions: Positions
 
@@ -73,21 +71,21 @@ class Runtime:
         stack.push_async_callback(self.counters.stop)
         self.writer = await self._pool(stack, self._writer_url, "muster writer", WRITER_CONNECTIONS)
         self.reader = await self._pool(stack, self._reader_url, "muster reader", READER_CONNECTIONS)
-        await self.learn_keys()
-        wakeups = Wakeups(lambda: connect(self._writer_url, "muster listener"))
-        await wakeups.start()
-        stack.push_async_callback(wakeups.stop)
-        forgotten = Wakeups(lambda: connect(self._writer_url, "muster forgotten keys"), FORGOTTEN_CHANNEL)
+        wakeups = await self._listening(stack, "muster listener", CHANNEL)
+        forgotten = await self._listening(stack, "muster forgotten keys", FORGOTTEN_CHANNEL)
         forgotten.on_announcement(self.keys.heard)
-        await forgotten.start()
-        stack.push_async_callback(forgotten.stop)
         self.positions = Positions(lambda: connect(self._reader_url, "muster positions"), self.reader)
         await self.positions.start()
         stack.push_async_callback(self.positions.stop)
         self.revocations = Revocations(self.writer, wakeups)
         await self.revocations.start()
         stack.push_async_callback(self.revocations.stop)
-        self.gate = Gate(self.tokens, self.revocations, self.learn_keys)
+        announced = await self._listening(stack, "muster signing keys", SIGNING_KEYS_CHANNEL)
+        self.signing = Signing(self.writer, self.keys.master, self.tokens, announced)
+        self.gate = Gate(self.tokens, self.revocations, self.signing.learn)
+        self.signing.lost = self.gate.forget
+        await self.signing.start()
+        stack.push_async_callback(self.signing.stop)
         self.committer = Committer(lambda: connect(self._writer_url, "muster committer"), self.settings.append_queue)
         self.committer.observe = self.metrics.commit
         await self.committer.start()
@@ -100,12 +98,11 @@ class Runtime:
         stack.push_async_callback(_closed, pool)
         return pool
 
-    async def learn_keys(self) -> None:
-        """Know the keys that sign now; however often it is asked, the database is asked every two seconds at most."""
-        if time.monotonic() - self._learnt_at < KEYS_ARE_LEARNT_EVERY_SECONDS:
-            return
-        self._learnt_at = time.monotonic()
-        self.tokens.use(await read_signing_keys(self.writer, self.keys.master, datetime.now(UTC)))
+    async def _listening(self, stack: AsyncExitStack, name: str, channel: str) -> Wakeups:
+        wakeups = Wakeups(lambda: connect(self._writer_url, name), channel)
+        await wakeups.start()
+        stack.push_async_callback(wakeups.stop)
+        return wakeups
 
     def _measure(self) -> None:
         gauge = self.metrics.gauge

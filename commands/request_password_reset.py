@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from commands.addresses import any_key
+from commands.errors import NoSuchUser
 from commands.owners import owner_of
 from commands.unit import Unit
 from commands.user import Mail, User
@@ -39,8 +40,14 @@ class RequestPasswordResetOf(Struct, frozen=True):
 
     user_id: UUID
 
+    def decide(self, user: User, now: datetime) -> list[UserEvent]:
+        """The link is asked for, unless it was often enough within the hour, or the user is suspended."""
+        if not user.active:
+            raise NoSuchUser
+        return RequestPasswordReset("").decide(user, now)
+
     async def perform(self, unit: Unit) -> bool:
         """Decide on the user's stream; whether a mail is owed."""
-        events = RequestPasswordReset("").decide(await unit.user(self.user_id), unit.now)
+        events = self.decide(await unit.user(self.user_id), unit.now)
         unit.record_user(self.user_id, *events)
         return bool(events)

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import json
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
@@ -13,7 +13,7 @@ from uuid import UUID
 import click
 import msgspec
 from litestar import Litestar
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import FieldInfo, fields
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -39,6 +39,8 @@ KINDS: Final = {
     UUID: "UUID",
     datetime: "time",
     NoneType: "null",
+    Mapping[str, Any]: "entries of any JSON, by name",
+    tuple[tuple[str, Any], ...]: "names with their new values",
 }
 
 
@@ -121,6 +123,8 @@ def _commands() -> Iterator[tuple[str, type[Struct]]]:
 def _default(field: FieldInfo) -> str:
     if field.required:
         return ""
+    if field.default is UNSET:
+        return "stays"
     return {None: "null", False: "false", True: "true"}.get(field.default, f"`{field.default}`")
 
 
@@ -138,7 +142,7 @@ def _kind(hint: Any) -> str:
     if get_origin(hint) is Annotated:
         return _kind(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
-        return " or ".join(_kind(part) for part in get_args(hint) if part is not Forgotten)
+        return " or ".join(_kind(part) for part in get_args(hint) if part not in (Forgotten, UnsetType))
     return KINDS[hint]
 
 

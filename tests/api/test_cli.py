@@ -4,7 +4,9 @@ import base64
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -13,13 +15,19 @@ from tests.api.site import environment_for
 from tests.support import Database
 
 
-@pytest.mark.parametrize(
-    "command", [[], ["api"], ["worker"], ["migrate"], ["secret"], ["up"], ["keys", "rotate"], ["claims", "rebuild"]]
-)
-def test_every_command_says_what_it_does(command):
-    told = CliRunner().invoke(main, [*command, "--help"])
+def paths(command: click.Command, *path: str) -> Iterator[list[str]]:
+    yield list(path)
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from paths(child, *path, name)
+
+
+@pytest.mark.parametrize("path", list(paths(main)), ids=" ".join)
+def test_every_command_says_what_it_does(path):
+    told = CliRunner().invoke(main, [*path, "--help"])
     assert told.exit_code == 0
     assert len(told.output) > 100
+    assert max(map(len, told.output.splitlines())) <= 80
 
 
 def test_a_secret_is_32_fresh_bytes():
@@ -36,9 +44,15 @@ def test_settings_that_are_missing_are_told_plainly(command):
     assert "Traceback" not in told.output
 
 
-def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, env: dict[str, str], given: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "api.cli", *arguments], env=env, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-m", "api.cli", *arguments],
+        env=env,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 

@@ -1,10 +1,12 @@
 """`muster keys` and `muster claims`, as an operator runs them."""
 
 import base64
+import json
 
+from commands.signing_keys import read_signing_keys
 from tests.api.site import PASSWORD, environment_for, served
 from tests.api.test_cli import run
-from tests.support import Database
+from tests.support import NOON, Database
 
 NEW_KEY = base64.urlsafe_b64encode(b"a newer master key with 32 bytes").decode()
 
@@ -28,6 +30,42 @@ async def test_keys_are_rotated_and_people_go_on_signing_in(database: Database):
         assert (await site.post("/v1/sessions", {"email": person.email, "password": PASSWORD})).status_code == 201
 
 
+async def test_signing_keys_are_rotated(database: Database):
+    async with served(database) as site:
+        environment = environment_for(database)
+        first = (await site.get("/.well-known/jwks.json")).json()["keys"][0]["kid"]
+        told = run("keys", "rotate-signing", "--json", env=environment)
+        assert told.returncode == 0, told.stderr
+        rotated = json.loads(told.stdout)
+        assert rotated.keys() == {"key_id", "signs_from", "retired", "revoked"}
+        assert [key["key_id"] for key in rotated["retired"]] == [first]
+        in_words = run("keys", "rotate-signing", "--announce", "1", env=environment)
+        assert " is announced, and signs in 1 seconds." in in_words.stderr
+        assert f"\n{first} signs no longer, and verifies until " in in_words.stdout
+        third = in_words.stdout.partition(" signs since ")[0]
+        revoked = run("keys", "rotate-signing", "--now", env=environment)
+        assert f"\n{third} neither signs nor verifies any more." in revoked.stdout
+        keys = await read_signing_keys(site.app.process.writer, database.master, NOON)
+        assert len(keys) == 1
+
+
+async def test_signing_keys_are_not_rotated_under_a_master_key_that_the_api_does_not_have(database: Database):
+    async with served(database):
+        environment = environment_for(database)
+    other = environment | {
+        "MUSTER_MASTER_KEY": NEW_KEY,
+        "MUSTER_PREVIOUS_MASTER_KEYS": environment["MUSTER_MASTER_KEY"],
+    }
+    told = run("keys", "rotate-signing", env=other)
+    assert told.returncode == 2
+    assert "run muster keys rotate first" in told.stderr
+    assert run("keys", "rotate", env=other).returncode == 0
+    assert run("keys", "rotate-signing", env=other).returncode == 0
+    told = run("keys", "rotate-signing", "--now", "--announce", "5", env=other)
+    assert told.returncode == 2
+    assert "exclude each other" in told.stderr
+
+
 async def test_claims_are_checked_and_rebuilt(database: Database):
     async with served(database) as site:
         person = await site.person()
@@ -46,7 +84,7 @@ async def test_claims_are_checked_and_rebuilt(database: Database):
 
 def test_says_when_there_is_no_database():
     environment = environment_for(Database("postgresql://muster:wrong@127.0.0.1:1/none"))
-    for command in (("keys", "rotate"), ("claims", "rebuild")):
+    for command in (("keys", "rotate"), ("keys", "rotate-signing"), ("claims", "rebuild")):
         told = run(*command, env=environment)
         assert told.returncode == 1
         assert "the database does not take it" in told.stderr

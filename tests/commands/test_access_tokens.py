@@ -12,10 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from commands.access_tokens import AccessTokens, InvalidAccessToken, UnknownSigningKey
-from commands.signing_keys import SigningKey, ensure_signing_key, jwks, read_signing_keys
-from events.connections import connect
-from events.keys import LocalMasterKey
-from tests.support import Database
+from commands.signing_keys import SigningKey
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ISSUER = "https://muster.example"
@@ -211,38 +208,3 @@ def test_refuses_one_letter_that_was_changed(tokens):
         changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
         with pytest.raises(InvalidAccessToken):
             tokens.verify(changed, NOW)
-
-
-async def test_the_migration_makes_one_key_and_no_second(database: Database):
-    owner = await connect(database.owner_url, "tests")
-    try:
-        assert await ensure_signing_key(owner, database.master)
-        assert not await ensure_signing_key(owner, database.master)
-        (key,) = await read_signing_keys(owner, database.master, datetime.now(UTC))
-        assert key.private is not None
-        assert jwks([key])["keys"][0].keys() == {"kty", "crv", "x", "kid", "use", "alg"}
-    finally:
-        await owner.close()
-
-
-async def test_a_key_under_another_master_key_verifies_only(database: Database):
-    owner = await connect(database.owner_url, "tests")
-    try:
-        await ensure_signing_key(owner, database.master)
-        other = LocalMasterKey(b"another master key of 32 bytes!!")
-        assert [key.private for key in await read_signing_keys(owner, other, datetime.now(UTC))] == [None]
-        assert await ensure_signing_key(owner, other)
-    finally:
-        await owner.close()
-
-
-async def test_a_key_that_was_retired_long_ago_is_told_no_more(database: Database):
-    owner = await connect(database.owner_url, "tests")
-    try:
-        await ensure_signing_key(owner, database.master)
-        await owner.execute("UPDATE signing_keys SET retired_at = now() - interval '1 minute'")
-        (key,) = await read_signing_keys(owner, database.master, datetime.now(UTC))
-        assert key.private is None
-        assert await read_signing_keys(owner, database.master, datetime.now(UTC) + timedelta(hours=1)) == []
-    finally:
-        await owner.close()

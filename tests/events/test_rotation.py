@@ -2,7 +2,8 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from uuid_utils.compat import uuid4
 
-from commands.signing_keys import ensure_signing_key
+from commands.signing_key_rotation import ensure_signing_key, rotate_signing_key
+from commands.signing_keys import read_signing_keys
 from events.connections import connect
 from events.data_keys import DataKeys
 from events.keys import Keyring, LocalMasterKey
@@ -66,6 +67,16 @@ async def test_a_key_under_none_of_the_master_keys_is_an_error_and_changes_nothi
     with pytest.raises(InvalidTag):
         [count async for count in rotate_keys(owner, NEW)]
     assert await keys_to_rotate(owner, OLD) == 0
+
+
+async def test_keys_that_sign_are_wrapped_anew_and_those_that_are_retired_need_no_wrapping(owner):
+    await ensure_signing_key(owner, OLD)
+    asked_at = await owner.fetchval("SELECT clock_timestamp()")
+    rotated = await rotate_signing_key(owner, OLD, asked_at=asked_at)
+    assert await keys_to_rotate(owner, Keyring(NEW, OLD)) == 1
+    assert [count async for count in rotate_keys(owner, Keyring(NEW, OLD))] == [1]
+    keys = await read_signing_keys(owner, NEW, asked_at)
+    assert [key.key_id for key in keys if key.private] == [rotated.key_id]
 
 
 def test_a_wrapped_key_is_bound_to_its_id():

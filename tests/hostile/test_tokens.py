@@ -139,25 +139,3 @@ async def test_a_token_is_no_refresh_token_and_no_link(site, somebody):
             "/v1/administrators", {"token": link, "email": "x@example.com", "password": "a horse, a staple"}
         )
     ).status_code == 400
-
-
-async def test_an_older_key_verifies_until_its_tokens_have_expired_and_never_signs(fresh):
-    from events.connections import connect
-
-    person = await fresh.seen(await fresh.person())
-    owner = await connect(fresh.database.owner_url, "tests")
-    await owner.execute("UPDATE signing_keys SET retired_at = now()")
-    from commands.signing_keys import ensure_signing_key
-
-    await ensure_signing_key(owner, fresh.database.master)
-    await owner.close()
-    fresh.app.process._learnt_at = 0
-    await fresh.app.process.learn_keys()
-    assert (await fresh.get("/v1/me", person)).status_code == 200
-    fresh.app.process.gate._remembered.clear()
-    assert (await fresh.get("/v1/me", person)).status_code == 200
-    again = await fresh.signed_in(person.email)
-    kids = [jwt.get_unverified_header(p.tokens["access_token"])["kid"] for p in (person, again)]
-    assert kids[0] != kids[1]
-    assert (await fresh.get("/v1/me", again)).status_code == 200
-    assert {key["kid"] for key in (await fresh.get("/.well-known/jwks.json")).json()["keys"]} == set(kids)

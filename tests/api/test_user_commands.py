@@ -1,0 +1,263 @@
+"""`muster users`, as an operator runs it."""
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from tests.api.console import history, muster, refused, told
+from tests.api.site import PASSWORD, Site, environment_for, served
+from tests.api.test_cli import run
+from tests.support import Database
+
+
+async def test_someone_is_registered_with_a_password_that_is_no_argument(site: Site):
+    email = site.new_email()
+    (done,) = await told(
+        site, "users", "register", email, "--display-name", "Ada", "--locale", "en-GB", "--reason", "by phone",
+        given=f"{PASSWORD}\n",
+    )  # fmt: skip
+    assert done.keys() == {"id", "changed", "events", "position", "version"}
+    assert done["events"] == ["UserRegistered"]
+    (event,) = await history(site, done["id"])
+    assert event["actor"] == {"type": "operator"}
+    assert event["command"] == "RegisterUser"
+    assert event["reason"] == "by phone"
+    assert event["data"] == {"email": email, "display_name": "Ada", "locale": "en-GB"}
+    answer = await site.post(f"/v1/users/{done['id']}/email/verify", {"token": site.link(done["id"])})
+    assert answer.status_code == 204
+    assert (await site.signed_in(email)).email == email
+
+
+async def test_a_taken_address_and_a_weak_password_are_told(site: Site):
+    person = await site.person()
+    assert "Another account has this address." in await refused(
+        site, "users", "register", person.email, given=f"{PASSWORD}\n"
+    )
+    assert "at least 12 characters" in await refused(site, "users", "register", site.new_email(), given="short\n")
+    assert "at least 12 characters" in await refused(site, "users", "register", site.new_email())
+    assert "not an address" in await refused(site, "users", "register", "nobody", given=f"{PASSWORD}\n")
+
+
+async def test_a_user_is_shown_as_the_api_shows_them_by_id_and_by_address(site: Site):
+    person = await site.person("auditor")
+    (by_id,) = await told(site, "users", "show", str(person.id))
+    assert (await told(site, "users", "show", person.email.upper())) == [by_id]
+    assert by_id == (await site.get(f"/v1/users/{person.id}", site.administrator)).json()
+    in_words = (await muster(site, "users", "show", person.email)).stdout
+    assert f"{person.email}\n" in in_words
+    assert "roles                auditor\n" in in_words
+    assert "registered at (UTC)  20" in in_words
+
+
+@pytest.mark.parametrize(
+    "command", [("show",), ("history",), ("grant", "auditor"), ("set", "--locale", "en"), ("reset-password",)]
+)
+async def test_nobody_is_told_with_what_to_do(site: Site, command: tuple[str, ...]):
+    for name, why in (
+        (str(uuid7()), "There is no such user."),
+        ("nobody@example.com", "Nobody has this address."),
+        ("somebody", "'somebody' is neither an id nor an address."),
+    ):
+        stderr = await refused(site, "users", command[0], name, *command[1:])
+        assert stderr == (
+            f"muster users {command[0]}: {why} Name a user by id or by the address; `muster users list` shows both.\n"
+        )
+
+
+async def test_users_are_listed_page_by_page(fresh: Site, monkeypatch: pytest.MonkeyPatch):
+    people = [await fresh.person() for _ in range(4)]
+    ids = [str(person.id) for person in reversed(people)] + [str(fresh.administrator.id)]
+    assert [user["id"] for user in await told(fresh, "users", "list", "--all")] == ids
+    some = await muster(fresh, "users", "list", "--limit", "2")
+    assert [line.split()[0] for line in some.stdout.splitlines()] == ["ID", *ids[:2]]
+    assert some.stderr == f"More follow: --after {ids[1]} goes on there, and --all shows everything.\n"
+    rest = await muster(fresh, "users", "list", "--after", ids[1])
+    assert [line.split()[0] for line in rest.stdout.splitlines()] == ["ID", *ids[2:]]
+    assert rest.stderr == ""
+
+
+async def test_what_was_just_done_is_listed(site: Site):
+    (done,) = await told(site, "users", "register", site.new_email(), given=f"{PASSWORD}\n")
+    (newest,) = await told(site, "users", "list", "--limit", "1")
+    assert newest["id"] == done["id"]
+
+
+async def test_says_how_far_a_view_has_come_that_no_worker_makes(database: Database):
+    async with served(database) as site:
+        await site.registered()
+        listed = await muster(site, "users", "list")
+        assert listed.exit_code == 0
+        assert listed.stderr.startswith("The view shows what was recorded up to position 0, not ")
+        assert listed.stdout.startswith("ID ")
+
+
+async def test_a_history_is_told_as_the_api_tells_it(site: Site):
+    person = await site.person("auditor")
+    assert await told(site, "users", "history", person.email, "--all") == await history(site, str(person.id))
+    lines = (await muster(site, "users", "history", str(person.id), "--limit", "3")).stdout.splitlines()
+    assert lines[0].split() == ["POSITION", "AT", "(UTC)", "EVENT", "BY", "WHY", "WHAT"]
+    assert "UserRegistered" in lines[1]
+    assert f"email: {person.email}, display_name: -" in lines[1]
+    assert f"user {site.administrator.id}" in lines[3]
+    assert len(lines) == 4
+    position = lines[3].split()[0]
+    (started,) = (await muster(site, "users", "history", person.email, "--after", position)).stdout.splitlines()[1:]
+    assert f"session: {person.session_id}" in started
+
+
+async def test_a_history_tells_why_in_its_column_and_what_was_forgotten(fresh: Site):
+    person = await fresh.person()
+    await told(fresh, "users", "rename", person.email, "Ada", "--reason", "she married")
+    (line,) = (await muster(fresh, "users", "history", person.email)).stdout.splitlines()[-1:]
+    assert "operator" in line
+    assert "she married" in line
+    assert line.endswith("display_name: Ada")
+    await fresh.database.query(
+        "UPDATE data_keys SET wrapped = NULL, forgotten_at = now() WHERE subject_id = $1", person.id
+    )
+    (line,) = (await muster(fresh, "users", "history", str(person.id))).stdout.splitlines()[-1:]
+    assert "she married" not in line
+    assert line.endswith("display_name: (forgotten)")
+
+
+async def test_a_user_is_renamed(site: Site):
+    person = await site.person()
+    (done,) = await told(site, "users", "rename", person.email, "Ada")
+    assert (done["id"], done["events"]) == (str(person.id), ["DisplayNameChanged"])
+    (again,) = await told(site, "users", "rename", person.email, "Ada")
+    assert (again["changed"], again["events"], again["version"]) == (False, [], done["version"])
+    in_words = await muster(site, "users", "rename", person.email, "Grace")
+    assert in_words.stdout.startswith("Recorded up to position ")
+    assert in_words.stdout.endswith(": DisplayNameChanged.\n")
+    assert "nothing to change" in (await muster(site, "users", "rename", person.email, "Grace")).stdout
+    assert "A display name has" in await refused(site, "users", "rename", person.email, "\u202egnp.exe")
+
+
+async def test_facts_of_a_profile_are_set_and_unset_all_or_nothing(site: Site):
+    person = await site.person()
+    (done,) = await told(
+        site, "users", "set", person.email, "--display-name", "Ada", "--locale", "en-GB", "--time-zone", "europe/london",
+        "--picture-url", "https://example.com/ada.png", "--reason", "by letter",
+    )  # fmt: skip
+    assert done["events"] == ["DisplayNameChanged", "LocaleChanged", "TimeZoneChanged", "PictureChanged"]
+    assert {event["reason"] for event in (await history(site, str(person.id)))[-4:]} == {"by letter"}
+    (done,) = await told(
+        site, "users", "set", person.email, "--unset", "locale", "--unset", "time-zone", "--display-name", "Ada"
+    )
+    assert done["events"] == ["LocaleChanged", "TimeZoneChanged"]
+    (view,) = await told(site, "users", "show", person.email)
+    facts = ("display_name", "locale", "time_zone", "picture_url")
+    assert [view[fact] for fact in facts] == ["Ada", None, None, "https://example.com/ada.png"]
+    for wrong, why in (
+        (("--display-name", "Grace", "--locale", "no tag"), "This is no language tag"),
+        (("--locale", "en", "--unset", "locale"), "cannot be both given and unset"),
+        ((), "Say what to change"),
+    ):
+        assert why in await refused(site, "users", "set", person.email, *wrong)
+
+
+async def test_metadata_are_merged_replaced_and_read_from_standard_input(site: Site):
+    person = await site.person()
+    (done,) = await told(site, "users", "metadata", person.email, "--admin", '{"plan": "gold", "seats": 3}')
+    assert done["events"] == ["AdministratorsMetadataChanged"]
+    await told(site, "users", "metadata", person.email, "--admin", '{"seats": null}', "--own", "-", given='{"a": [1]}')
+    (view,) = await told(site, "users", "show", person.email)
+    assert view["metadata"] == {"own": {"a": [1]}, "admin": {"plan": "gold"}}
+    await told(site, "users", "metadata", person.email, "--admin", '{"b": 1}', "--replace")
+    (view,) = await told(site, "users", "show", person.email)
+    assert view["metadata"] == {"own": {"a": [1]}, "admin": {"b": 1}}
+    for wrong, why in (
+        (("--own", "[1]"), "This must be an object."),
+        (("--own", '{"a": 1, "a": 2}'), "This is not JSON in UTF-8 with each name once."),
+        (("--own", '{"a": NaN}'), "This is not JSON"),
+        (("--own", '{"": 1}'), "Metadata are at most 64 entries"),
+        ((), "Say what to change"),
+    ):
+        assert why in await refused(site, "users", "metadata", person.email, *wrong)
+
+
+async def test_a_user_is_suspended_and_reinstated(site: Site):
+    person = await site.person()
+    (done,) = await told(site, "users", "suspend", person.email, "--reason", "unpaid")
+    assert done["events"] == ["UserSuspended", "SessionEnded"]
+    body = {"email": person.email, "password": PASSWORD}
+    assert (await site.post("/v1/sessions", body)).status_code == 401
+    (view,) = await told(site, "users", "show", person.email)
+    assert view["status"] == "suspended"
+    (done,) = await told(site, "users", "reinstate", person.email)
+    assert done["events"] == ["UserReinstated"]
+    assert (await site.post("/v1/sessions", body)).status_code == 201
+    suspended, ended, reinstated = (await history(site, str(person.id)))[-4:-1]
+    assert (suspended["reason"], ended["reason"], reinstated["reason"]) == ("unpaid", "unpaid", None)
+
+
+async def test_a_user_is_unlocked(database: Database):
+    async with served(database, sign_in_attempts=3) as site:
+        user_id = await site.registered("ada@example.com")
+        await site.post(f"/v1/users/{user_id}/email/verify", {"token": site.link(user_id)})
+        right, wrong = ({"email": "ada@example.com", "password": password} for password in (PASSWORD, "wrong" * 3))
+        assert [(await site.post("/v1/sessions", body)).status_code for body in (wrong, wrong, wrong, right)] == [
+            401
+        ] * 4
+        (done,) = await told(site, "users", "unlock", "ada@example.com", "--reason", "she rang")
+        assert done["events"] == ["UserUnlocked"]
+        assert (await site.post("/v1/sessions", right)).status_code == 201
+        (again,) = await told(site, "users", "unlock", "ada@example.com")
+        assert again["changed"] is False
+
+
+async def test_a_link_for_a_new_password_is_asked_for(site: Site):
+    person = await site.person()
+    for _ in range(5):
+        (done,) = await told(site, "users", "reset-password", person.email)
+        assert done["events"] == ["PasswordResetRequested"]
+    sixth = await muster(site, "users", "reset-password", person.email)
+    assert sixth.exit_code == 0
+    assert sixth.stderr == "No link is mailed: the user is suspended, or was mailed five within the hour.\n"
+    assert (await site.post("/v1/sessions", {"email": person.email, "password": PASSWORD})).status_code == 201
+
+
+async def test_a_former_address_names_nobody(site: Site):
+    person = await site.person()
+    new = site.new_email()
+    body = {"email": new, "password": PASSWORD}
+    assert (await site.post(f"/v1/users/{person.id}/email/change", body, person)).status_code < 300
+    version = (await history(site, str(person.id)))[-1]["version"]
+    token = site.link(person.id, version)
+    proved = await site.post(f"/v1/users/{person.id}/email/verify", {"token": token})
+    assert proved.status_code == 204, proved.text
+    (view,) = await told(site, "users", "show", new)
+    assert view["id"] == str(person.id)
+    assert "Nobody has this address." in await refused(site, "users", "show", person.email)
+
+
+async def test_roles_are_granted_and_revoked_with_a_reason_and_take_effect(site: Site):
+    person = await site.person()
+    assert (await site.get("/v1/users", person)).status_code == 403
+    (done,) = await told(site, "users", "grant", person.email, "administrator", "--reason", "on call")
+    assert done["events"] == ["RoleGranted", "AdministratorAdded"]
+    granted = (await history(site, str(person.id)))[-2]
+    assert (granted["type"], granted["actor"], granted["reason"]) == ("RoleGranted", {"type": "operator"}, "on call")
+    signed_in = await site.signed_in(person.email)
+    assert (await site.get("/v1/users", signed_in)).status_code == 200
+    (done,) = await told(site, "users", "revoke", person.email, "administrator")
+    assert done["events"] == ["RoleRevoked", "AdministratorRemoved"]
+    assert "'king' is not one of" in await refused(site, "users", "grant", person.email, "king")
+
+
+async def test_the_last_administrator_stays(fresh: Site):
+    stderr = await refused(fresh, "users", "revoke", fresh.administrator.email, "administrator")
+    assert "Nobody else administers" in stderr
+
+
+async def test_a_reason_that_is_too_long_is_refused(site: Site, somebody):
+    stderr = await refused(site, "users", "grant", somebody.email, "auditor", "--reason", "x" * 501)
+    assert "length <= 500" in stderr
+
+
+def test_says_when_there_is_no_database():
+    environment = environment_for(Database("postgresql://muster:wrong@127.0.0.1:1/none"))
+    for command in (("users", "list"), ("users", "grant", str(uuid7()), "auditor")):
+        done = run(*command, env=environment)
+        assert done.returncode == 1
+        assert "the database does not take it" in done.stderr
+        assert "Traceback" not in done.stderr
