@@ -1,6 +1,7 @@
 """`make enumeration`: whether anyone can learn from answers, or from their times, who has an account."""
 
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -11,7 +12,7 @@ import click
 import uvloop
 
 from tests.enumeration.cheaply import cheapen
-from tests.enumeration.findings import Finding, findings, table
+from tests.enumeration.findings import Finding, findings, row, table
 from tests.enumeration.house import House, servers
 from tests.enumeration.people import people
 from tests.enumeration.questions import QUESTIONS, Question
@@ -47,9 +48,9 @@ Each kind is compared with addresses that were never in the registry; any two ot
 they miss the goal. "lapsed" is a registration that nobody proved in time: until people can be erased, it stands for what
 is forgotten.
 
-With 10,000 samples nothing is unclear, with 1,000 what is below 0.542. Times mean little on a machine that does something else: that
-hides differences, and starves the threads that hash. All of it takes about two hours on two cores; --samples and
---question make it shorter.
+With 10,000 samples nothing is unclear, with 1,000 what is below 0.542. Times mean little on a machine that does
+something else: that hides differences, and starves the threads that hash. All of it takes about two hours on two cores;
+--samples and --question make it shorter, and rows are told as they are found.
 
 Exit codes: 0 nothing misses the goal, 1 something does.
 """
@@ -72,6 +73,7 @@ Exit codes: 0 nothing misses the goal, 1 something does.
     "--cheap-hashes", "cheap", is_flag=True, help="Hash at next to no cost, to see what hides in the noise of hashing."
 )
 def main(*, samples: int, clients: int, seed: int | None, only: tuple[str, ...], cheap: bool) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped, whoever ends it
     seed = random.randrange(2**32) if seed is None else seed
     if cheap:
         cheapen()
@@ -106,14 +108,11 @@ class _Run:
         await self._warm_up(asking)
         found = []
         for question in asking:
-            _tell(f"idle: {question.name}")
-            found += findings(await self._ask([question], self._samples), "idle")
+            found += await self._found("idle", [question], self._samples)
         if self._clients:
-            _tell("loaded")
-            found += findings(await self._ask(asking, self._samples, self._clients), "loaded")
-        _tell("no mail")
+            found += await self._found("loaded", asking, self._samples, self._clients)
         house.stop_mail()
-        found += findings(await self._ask(asking, self._few), "no mail", timed=False)
+        found += await self._found("no mail", asking, self._few, timed=False)
         return sorted(found, key=lambda finding: finding.question)
 
     async def _warm_up(self, asking: list[Question]) -> None:
@@ -125,6 +124,16 @@ class _Run:
                 await self._ask(asking, self._few, clients)
                 seconds += (time.monotonic() - begun) / self._few * self._samples
         _tell(f"all of it takes about {seconds / 60:.0f} minutes")
+
+    async def _found(
+        self, condition: str, asking: list[Question], samples: int, clients: int = 1, *, timed: bool = True
+    ) -> list[Finding]:
+        """What is found under one condition; told at once as well, for those who will not wait for the rest."""
+        _tell(f"{condition}: {', '.join(question.name for question in asking)}")
+        found = findings(await self._ask(asking, samples, clients), condition, timed=timed)
+        for finding in found:
+            _tell(row(finding))
+        return found
 
     async def _ask(self, asking: list[Question], samples: int, clients: int = 1) -> Samples:
         return await sample(self._house.port, asking, samples, self._chance, _tell, clients=clients)

@@ -10,7 +10,7 @@ from tests.enumeration.classifiers import Area, area, learnt_area
 from tests.enumeration.questions import UNKNOWN
 from tests.enumeration.sampling import Samples
 
-__all__ = ["GOAL", "Finding", "findings", "table"]
+__all__ = ["GOAL", "Finding", "findings", "row", "table"]
 
 GOAL: Final = 0.53
 CHANCE: Final = 3.29
@@ -69,16 +69,23 @@ def _finding(samples: Samples, condition: str, question: str, kinds: tuple[str, 
 
 def table(found: list[Finding]) -> str:
     """The findings as a table in Markdown."""
-    rows = [
-        "| Question | Kinds | Samples | | Medians, ms | AUC by threshold | AUC by learning | Bytes alike | Goal |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for one in found:
-        samples = " + ".join(f"{count:,}" for count in one.samples)
-        medians = " / ".join(f"{median:.2f}" for median in one.medians)
-        rows.append(
-            f"| {one.question} | {' / '.join(one.kinds)} | {samples} | {one.condition} | {medians} "
-            f"| {one.threshold.either_way if one.threshold else '–'} | {one.learnt or '–'} "
-            f"| {'yes' if one.identical else '**no**'} | {'**missed**' if one.verdict == 'missed' else one.verdict} |"
-        )
-    return "\n".join(rows)
+    return "\n".join(
+        [
+            "| Question | Kinds | Samples | | Medians, ms | AUC by threshold | AUC by learning | Bytes alike | Goal |",
+            "|---|---|---|---|---|---|---|---|---|",
+            *map(row, found),
+        ]
+    )
+
+
+def row(one: Finding) -> str:
+    """A finding as a row of the table."""
+    samples = " + ".join(f"{count:,}" for count in one.samples)
+    medians = " / ".join(f"{median:.2f}" for median in one.medians)
+    threshold = one.threshold.either_way if one.threshold else "–"
+    identical = "yes" if one.identical else "**no**"
+    verdict = "**missed**" if one.verdict == "missed" else one.verdict
+    return (
+        f"| {one.question} | {' / '.join(one.kinds)} | {samples} | {one.condition} | {medians} "
+        f"| {threshold} | {one.learnt or '–'} | {identical} | {verdict} |"
+    )

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
@@ -15,7 +15,7 @@ from commands.errors import InvalidCredentials
 from commands.handler import Context, Handler
 from commands.lapse_registration import LapseRegistration
 from commands.links import VERIFY_EMAIL, link_token
-from commands.passwords import Hasher
+from commands.passwords import Hasher, Verified
 from commands.register_user import RegisterUser
 from commands.sign_in import SignIn
 from commands.suspend_user import SuspendUser
@@ -32,6 +32,7 @@ PASSWORD: Final = "four oars and a lantern"
 WRONG_PASSWORD: Final = PASSWORD[::-1]
 AT_ONCE: Final = 64
 ANYONE: Final = Context(ANONYMOUS)
+T = TypeVar("T")
 _numbers = itertools.count(1)
 
 
@@ -58,8 +59,8 @@ class OneHash(Hasher):
             self._known = await super().hash(password)
         return self._known
 
-    async def verify(self, password: str, hashed: str | None) -> bool:
-        return hashed is not None and password == PASSWORD
+    async def verify(self, password: str, hashed: str | None) -> Verified:
+        return Verified(hashed is not None and password == PASSWORD)
 
 
 class People:
@@ -101,19 +102,20 @@ class People:
         await self.shut_out(person.email)
         return person
 
-    async def shut_out(self, email: str) -> str:
+    async def shut_out(self, email: str | None = None) -> str:
         """An address, somebody's or nobody's, at which no stranger has an attempt left."""
+        email = email or new_email()
         for _ in range(self._rules.sign_in_attempts):
             with suppress(InvalidCredentials):
                 await self._now.handle(SignIn(email, WRONG_PASSWORD), ANYONE)
         return email
 
     @staticmethod
-    async def many(make: Callable[[], Awaitable[Person]], count: int) -> list[Person]:
-        """Some people of a kind."""
+    async def many(make: Callable[[], Awaitable[T]], count: int) -> list[T]:
+        """So many of a kind, many at once."""
         free = asyncio.Semaphore(AT_ONCE)
 
-        async def one() -> Person:
+        async def one() -> T:
             async with free:
                 return await make()
 

@@ -55,7 +55,7 @@ async def _signing_in(people: People, count: int) -> Question:
         "sign in",
         {
             UNKNOWN: _again(with_right, [new_email() for _ in range(few)]),
-            "unknown, locked": _again(with_right, [await people.shut_out(new_email()) for _ in range(few)]),
+            "unknown, locked": _again(with_right, await people.many(people.shut_out, few)),
             "known, wrong password": _again(with_wrong, _emails(await people.many(people.known, few))),
             "locked, right password": _again(with_right, _emails(await people.many(people.locked, few))),
             "suspended, right password": _again(with_right, _emails(await people.many(people.suspended, few))),
