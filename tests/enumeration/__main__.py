@@ -72,17 +72,33 @@ Exit codes: 0 nothing misses the goal, 1 something does.
 @click.option(
     "--cheap-hashes", "cheap", is_flag=True, help="Hash at next to no cost, to see what hides in the noise of hashing."
 )
-def main(*, samples: int, clients: int, seed: int | None, only: tuple[str, ...], cheap: bool) -> None:
+@click.option(
+    "--set",
+    "changed",
+    multiple=True,
+    type=(str, str),
+    metavar="SETTING VALUE",
+    help="Another setting, as in --set even_answers_milliseconds 0, to see what the shipped one hides; may be repeated.",
+)
+def main(
+    *,
+    samples: int,
+    clients: int,
+    seed: int | None,
+    only: tuple[str, ...],
+    cheap: bool,
+    changed: tuple[tuple[str, str], ...],
+) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped, whoever ends it
     seed = random.randrange(2**32) if seed is None else seed
     if cheap:
         cheapen()
-    with tempfile.TemporaryDirectory() as folder, servers(Path(folder), cheap=cheap) as house:
+    with tempfile.TemporaryDirectory() as folder, servers(Path(folder), cheap=cheap, settings=dict(changed)) as house:
         found = uvloop.run(_Run(house, samples, clients, random.Random(seed)).measured(only))
-    hashes = "hashes at next to no cost" if cheap else "hashes at full cost"
-    click.echo(
-        f"seed {seed}, {samples:,} samples of each kind, loaded by {clients} clients, {hashes}\n\n{table(found)}"
-    )
+    told = [f"seed {seed}", f"{samples:,} samples of each kind", f"loaded by {clients} clients"]
+    told += ["hashes at next to no cost"] if cheap else []
+    told += [f"{name} = {value}" for name, value in changed]
+    click.echo(f"{', '.join(told)}\n\n{table(found)}")
     missed = sum(finding.verdict == "missed" for finding in found)
     unclear = sum(finding.verdict == "unclear" for finding in found)
     click.echo(f"\n{missed} of {len(found)} miss the goal, {unclear} are unclear.")

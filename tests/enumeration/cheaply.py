@@ -7,8 +7,9 @@ __all__ = ["cheapen"]
 
 
 def cheapen() -> None:
-    """Hash at a thousandth of the cost from now on, in this process."""
+    """Hash at a thousandth of the cost from now on, in this process, on threads that wait for nobody."""
     passwords._context.update(argon2__memory_cost=8, argon2__time_cost=1)
+    passwords._be_nice = lambda: None
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -29,7 +29,9 @@ LIMITS: Final = {
 class House:
     """The processes of a Muster on servers that are there."""
 
-    def __init__(self, folder: Path, database: Database, redis_url: str, *, cheap: bool = False) -> None:
+    def __init__(
+        self, folder: Path, database: Database, redis_url: str, *, cheap: bool, settings: Mapping[str, str]
+    ) -> None:
         self.database = database
         self.port = free_port()
         self._folder = folder
@@ -39,7 +41,7 @@ class House:
             MUSTER_PORT=str(self.port),
             MUSTER_REDIS_URL=redis_url,
             MUSTER_SMTP_URL=f"smtp://{LOOPBACK}:{self._mail_port}",
-            **{variable(name): str(value) for name, value in {**ATTEMPTS, **LIMITS}.items()},
+            **{variable(name): str(value) for name, value in {**ATTEMPTS, **LIMITS, **settings}.items()},
         )
         self._cheap = cheap
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -114,13 +116,13 @@ class House:
 
 
 @contextmanager
-def servers(folder: Path, *, cheap: bool = False) -> Iterator[House]:
+def servers(folder: Path, *, cheap: bool, settings: Mapping[str, str]) -> Iterator[House]:
     """A Muster on servers of its own below a folder; its processes are not started yet. All end with the context."""
     with ExitStack() as stack:
         postgres, valkey = Postgres(folder), Valkey(folder)
         for server in (postgres, valkey):
             server.start()
             stack.callback(server.stop)
-        made = House(folder, Database(postgres.url), valkey.url, cheap=cheap)
+        made = House(folder, Database(postgres.url), valkey.url, cheap=cheap, settings=settings)
         stack.callback(made.close)
         yield made
