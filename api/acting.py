@@ -29,8 +29,8 @@ class Done(Struct, frozen=True):
     def in_words(self) -> str:
         """For people."""
         if not self.changed:
-            return f"There was nothing to change, as of position {self.position}."
-        return f"Recorded up to position {self.position}: {', '.join(self.events)}."
+            return f"{self.id}: nothing to change, as of position {self.position}."
+        return f"{self.id}: {', '.join(self.events)}, recorded up to position {self.position}."
 
 
 class Operator:

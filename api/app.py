@@ -102,14 +102,23 @@ def create_app(settings: Settings) -> Surrounding:
 
 
 def _cors(origins: str) -> CORSConfig | None:
-    """Which pages of others may call the API; without cookies there is nothing that they could do in anyone's name."""
+    """Which pages of others may call the API; without its cookie, there is nothing that they could do in anyone's name."""
     listed = [origin.strip() for origin in origins.split(",") if origin.strip()]
     if not listed:
         return None
     return CORSConfig(
         allow_origins=listed,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Min-Position", "Prefer"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "If-Match",
+            "If-None-Match",
+            "Min-Position",
+            "Prefer",
+            "X-Request-Id",
+        ],
         expose_headers=[
             "ETag",
             "Event-Position",

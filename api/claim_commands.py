@@ -52,30 +52,34 @@ async def _rebuild(settings: Settings, *, check: bool) -> str:
 
 @claims.command()
 def lapse() -> None:
-    """Free the addresses of registrations that nobody proved in time.
+    """Free addresses now that workers free every ten minutes: of registrations that nobody proved, and former ones.
 
     A registration lapses when the newest link that could prove its address has expired (MUSTER_VERIFICATION_HOURS):
-    its address can be registered again as if it had never been, its password is dropped, and the log says so. Safe to
-    repeat; run it as often as you like, for instance daily. It needs no owner's rights.
+    its address can be registered again as if it had never been, its password is dropped, and the log says so. An
+    address that a user left for another is released when the change cannot be undone any more
+    (MUSTER_EMAIL_UNDO_HOURS). Safe to repeat. It needs no owner's rights.
     """
     operate("muster claims lapse", _lapse)
 
 
 async def _lapse(settings: Settings) -> str:
-    from datetime import UTC, datetime, timedelta
+    from datetime import UTC, datetime
 
     from api.handling import handler_of
     from commands.handler import Context
-    from commands.lapse_registration import LapseRegistration, lapsing, lapsing_count
+    from commands.lapse_registration import LapseRegistration, lapsing, lapsing_before, lapsing_count
+    from commands.release_former_address import ReleaseFormerAddress
+    from commands.rules import rules
     from events.event import Actor
 
-    before = datetime.now(UTC) - timedelta(hours=settings.verification_hours)
-    lapsed = looked_at = 0
+    operator = Context(Actor("operator"))
+    before = lapsing_before(rules(key_bytes(settings.secret), settings), datetime.now(UTC))
+    lapsed = released = looked_at = 0
     async with handler_of(settings, "muster claims") as (handler, reading):
-        progress = Progress("registrations", await lapsing_count(reading, before))
+        progress = Progress("addresses", await lapsing_count(reading, before))
         async for user_id in lapsing(reading, before):
-            outcome = await handler.handle(LapseRegistration(user_id), Context(Actor("operator")))
-            lapsed += outcome.result
+            lapsed += (await handler.handle(LapseRegistration(user_id), operator)).result
+            released += (await handler.handle(ReleaseFormerAddress(user_id), operator)).result
             looked_at += 1
             progress.at(looked_at)
-    return f"{lapsed:,} registrations have lapsed."
+    return f"{lapsed:,} registrations have lapsed; former addresses of {released:,} users are free."

@@ -14,8 +14,9 @@ from pathlib import Path
 from api.ports import free_port
 from api.processes import CannotStart, claim, make_folders, wait_for_claim
 
-__all__ = ["DataFolder", "held"]
+__all__ = ["ENVIRONMENT", "DataFolder", "held"]
 
+ENVIRONMENT = "environment.json"
 LEAST_FREE_MB = 150
 SECRETS = {"MUSTER_MASTER_KEY", "MUSTER_SECRET", "superuser_password", "owner_password", "valkey_password"}
 WHY_SECRETS = "It holds the keys of the personal data and the servers' passwords; no other will do."
@@ -71,6 +72,10 @@ class DataFolder:
         if chosen != before:
             self._write(file, before | chosen)
         return chosen
+
+    def keep_environment(self, environment: dict[str, str]) -> None:
+        """Let operators' commands work on what runs here without settings of their own."""
+        self._write(self.path / ENVIRONMENT, environment)
 
     def sign(self, api: str = "which is starting") -> None:
         """Let a second `muster up` on this folder say who holds it."""

@@ -6,7 +6,6 @@ only: anyone else would learn how often others have tried that account, and so w
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import zip_longest
 from typing import Any, Final
 from uuid import UUID
@@ -118,9 +117,20 @@ class Limits:
             case UUID():
                 return account.bytes
             case str():
-                with suppress(InvalidAddress):  # what is no address has a bucket too, like an address that nobody has
-                    account = address(account).canonical
-                return claim_key(self._claims_key, account)
+                return claim_key(self._claims_key, _canonical(account))
+
+
+def _canonical(email: str) -> str:
+    """The canonical form of an address; what is none stands for itself, like an address that nobody has.
+
+    An address in ASCII differs from its canonical form in case only. To read it would take longer than all else here.
+    """
+    if email.isascii():
+        return email.lower()
+    try:
+        return address(email).canonical
+    except InvalidAddress:
+        return email
 
 
 def _policies(settings: Settings, limit: Limit) -> Iterator[Policy]:

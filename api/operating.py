@@ -1,13 +1,17 @@
 """What commands of the operator at the console share: settings, progress with an estimate, and plain words when it fails."""
 
 import asyncio
+import json
+import os
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
 import msgspec
+from msgspec.structs import fields
 
 from settings import Settings, SettingsRefused, load
 
@@ -53,7 +57,7 @@ def operate(name: str, work: Callable[[Settings], Coroutine[Any, Any, str | None
     from events.errors import StoreUnavailable
 
     try:
-        settings = load()
+        settings = load(_environment())
     except SettingsRefused as refusal:
         refuse(str(refusal))
     try:
@@ -68,6 +72,22 @@ def operate(name: str, work: Callable[[Settings], Coroutine[Any, Any, str | None
         refuse(f"{name}: the database does not take it: {error or type(error).__name__}", 1)
     if told is not None:
         click.echo(told)
+
+
+def _environment() -> Mapping[str, str]:
+    """That of this process or, where it names neither a database nor a key, that of the `muster up` of the data folder."""
+    if any(os.environ.get(name) for name in ("MUSTER_DATABASE_URL", "MUSTER_MASTER_KEY", "MUSTER_SECRET")):
+        return os.environ
+    from api.datafolder import ENVIRONMENT
+
+    folder = Path(
+        os.environ.get("MUSTER_DATA") or next(field.default for field in fields(Settings) if field.name == "data")
+    )
+    try:
+        kept: dict[str, str] = json.loads((folder / ENVIRONMENT).read_text("utf-8"))
+    except (OSError, ValueError):
+        return os.environ
+    return kept | os.environ
 
 
 def refuse(reason: str, code: int = 2) -> NoReturn:

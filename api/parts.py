@@ -51,7 +51,7 @@ class Parts:
         )
         self._smtp_port = None if "MUSTER_SMTP_URL" in own else ports["smtp"]
         self.maildir = None if self._smtp_port is None else folder.mail
-        self.environment = {
+        chosen = {
             "MUSTER_ENVIRONMENT": "development",
             "MUSTER_BASE_URL": self.api,
             "MUSTER_MASTER_KEY": kept["MUSTER_MASTER_KEY"],
@@ -59,6 +59,11 @@ class Parts:
             "MUSTER_DATABASE_URL": self.postgres.url if self.postgres else "",
             "MUSTER_REDIS_URL": self.valkey.url if self.valkey else "",
             "MUSTER_SMTP_URL": f"smtp://{LOOPBACK}:{self._smtp_port}",
+        }
+        self.chosen = {name: value for name, value in chosen.items() if name not in own}
+        """What nobody but this data folder knows; what the user gave is the user's to keep."""
+        self.environment = {
+            **chosen,
             **own,
             "MUSTER_HOST": host,
             "MUSTER_PORT": str(port),

@@ -53,6 +53,7 @@ async def _run(parts: Parts, *, as_json: bool) -> None:
     async def story() -> None:
         tell(f"Starting, with the data folder {parts.folder.path}.")
         admin_signup = await parts.start(supervisor)
+        parts.folder.keep_environment(parts.chosen)
         pids = {"up": os.getpid()} | supervisor.pids
         with suppress(OSError):  # whoever was to read it has gone
             click.echo(_as_json(parts, admin_signup, pids) if as_json else _in_words(parts, admin_signup))

@@ -13,11 +13,11 @@ from api.even_answers import EvenAnswers
 from api.limits import Limits
 from api.metrics import Metrics
 from api.revocations import Revocations
-from api.rules import rules
 from api.signing import Signing
 from commands.access_tokens import AccessTokens
 from commands.handler import Handler
 from commands.passwords import Hasher
+from commands.rules import rules
 from commands.signing_keys import SIGNING_KEYS_CHANNEL
 from events.committer import Committer
 from events.connections import connect, open_pool
@@ -45,7 +45,7 @@ class Runtime:
         self.keys = DataKeys(local_keyring(master_keys(settings)))
         self.cursor_key = derived(secret, "cursors")
         self.receipts_key = derived(secret, "receipts")
-        self.rules = rules(settings)
+        self.rules = rules(secret, settings)
         self.hasher = Hasher(settings.hash_threads, settings.hash_queue)
         self.counters = Counters(settings.redis_url)
         self.limits = Limits(settings, derived(secret, "limits"), self.rules.claims_key, self.counters)

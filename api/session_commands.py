@@ -24,7 +24,7 @@ def sessions() -> None:
     operator did it, and why, if --reason was given.
 
     Tables are for people, with times in UTC; --json prints what the API would answer, one document a line, for programs.
-    The environment is that of muster api.
+    The environment is that of muster api; with none at all, the muster up of the folder .muster (or MUSTER_DATA) is meant.
 
     Exit codes: 0 done, or there was nothing to change; 1 something failed; 2 it was refused, or asked wrongly.
     """

@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from commands.addresses import EMAIL_SCOPE, address, claim_key
 from commands.secrets import PASSWORD
-from commands.unit import Unit
+from commands.unit import Rules, Unit
 from commands.user import User
 from events.connections import Reading
 from events.user import RegistrationLapsed, UserEvent
 
-__all__ = ["LapseRegistration", "lapsing", "lapsing_count"]
+__all__ = ["LapseRegistration", "lapsing", "lapsing_before", "lapsing_count"]
 
 PAGE: Final = 500
 
@@ -48,14 +48,19 @@ class LapseRegistration(Struct, frozen=True):
 _WAITING: Final = "FROM claims WHERE scope = $1 AND NOT proven AND claimed_at <= $2"
 
 
+def lapsing_before(rules: Rules, now: datetime) -> datetime:
+    """When what lapses now, of registrations and of former addresses, was claimed at the latest."""
+    return now - timedelta(hours=min(rules.verification_hours, rules.email_undo_hours))
+
+
 async def lapsing_count(pool: Reading, claimed_before: datetime) -> int:
-    """How many claims are unproven since before a moment."""
+    """How many claims from before a moment are not proven: those of registrations, and those on former addresses."""
     count: int = await pool.fetchval(f"SELECT count(*) {_WAITING}", EMAIL_SCOPE, claimed_before)
     return count
 
 
 async def lapsing(pool: Reading, claimed_before: datetime) -> AsyncIterator[UUID]:
-    """Their owners, each once, a page at a time; whether they lapse is for the command to say."""
+    """Their owners, one for each claim, a page at a time; what lapses is for the commands to say."""
     after = b""
     while rows := await pool.fetch(
         f"SELECT key, owner_id {_WAITING} AND key > $3 ORDER BY key LIMIT {PAGE}", EMAIL_SCOPE, claimed_before, after

@@ -3,12 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
 from msgspec import Struct
 
 from commands.refresh_tokens import KIND, Family
-from commands.secrets import Secret
-from events.codec import SealBroken
+from commands.secrets import open_secret
 from events.connections import Reading
 from events.data_keys import DataKeys
 from events.store import head
@@ -47,12 +45,7 @@ async def living_sessions(
         return position, []
     sessions = []
     for row in rows:
-        try:
-            plain = key.open(row["sealed"], Secret.place(row["owner_id"], KIND, row["revision"]))
-        except InvalidTag:
-            msg = f"What is kept of session {row['owner_id']} does not open: it was altered."
-            raise SealBroken(msg) from None
-        family = Family.from_bytes(plain)
+        family = Family.from_bytes(open_secret(key, row["owner_id"], KIND, row["revision"], row["sealed"]))
         if now < family.expires_at:
             sessions.append(
                 LivingSession(

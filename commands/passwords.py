@@ -9,8 +9,9 @@ import os
 import re
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ from passlib.context import CryptContext
 from commands.common_passwords import easy_to_guess
 from commands.errors import WeakPassword
 
-__all__ = ["Hasher", "HasherBusy", "Verified", "acceptable", "normalised"]
+__all__ = ["Hasher", "HasherBusy", "Place", "Verified", "acceptable", "normalised"]
 
 LEAST_CHARACTERS: Final = 12
 MOST_CHARACTERS: Final = 1024
@@ -95,17 +96,46 @@ class Hasher:
         """How many hashes are under way or wait."""
         return self._pending
 
-    def require_room(self) -> None:
-        """Raise `HasherBusy` if one more would not be taken now: to be asked before an attempt is spent on it."""
+    @contextmanager
+    def place(self) -> Iterator["Place"]:
+        """A place among those who wait, before an attempt is spent on what there may be no room for. Raises `HasherBusy`."""
         if self._pending >= self._queue_size + self.threads:
             raise HasherBusy
+        self._pending += 1
+        try:
+            yield Place(self._pool, self._decoy_hash)
+        finally:
+            self._pending -= 1
 
     async def hash(self, password: str) -> str:
         """The hash to keep, in PHC string format. Raises `HasherBusy`."""
-        return await self._run(_hash, normalised(password))
+        with self.place() as place:
+            return await place.run(_hash, normalised(password))
 
     async def verify(self, password: str, hashed: str | None) -> Verified:
-        """Whether the password is the hashed one; takes as long where there is none. Raises `HasherBusy`.
+        """As `Place.verify`, with a place of its own. Raises `HasherBusy`."""
+        with self.place() as place:
+            return await place.verify(password, hashed)
+
+    def close(self) -> None:
+        """End the threads; what is under way is finished."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _decoy_hash(self, place: "Place") -> str:
+        if self._decoy is None:
+            self._decoy = await place.run(_hash, os.urandom(16).hex())
+        return self._decoy
+
+
+class Place:
+    """A place in the queue of a `Hasher`: whoever has it is served."""
+
+    def __init__(self, pool: ThreadPoolExecutor, decoy_hash: Callable[["Place"], Awaitable[str]]) -> None:
+        self._pool = pool
+        self._decoy_hash = decoy_hash
+
+    async def verify(self, password: str, hashed: str | None) -> Verified:
+        """Whether the password is the hashed one; takes as long where there is none.
 
         As long as a hash of today's parameters, that is: one of others takes its own time until it is replaced.
         A hash that is malformed or of an unknown kind verifies nothing, and raises `ValueError` for the alarm that it
@@ -114,33 +144,19 @@ class Hasher:
         if hashed is None or len(password) > MOST_CHARACTERS:
             return await self._verify_decoy(password)
         try:
-            return await self._run(_verify, normalised(password), hashed)
+            return await self.run(_verify, normalised(password), hashed)
         except ValueError:
             await self._verify_decoy(password)
             msg = "A stored password hash is malformed or of no known kind."
             raise ValueError(msg) from None  # the cause quotes the hash
 
-    def close(self) -> None:
-        """End the threads; what is under way is finished."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
     async def _verify_decoy(self, password: str) -> Verified:
-        await self._run(_verify, normalised(password[:MOST_CHARACTERS]), await self._decoy_hash())
+        await self.run(_verify, normalised(password[:MOST_CHARACTERS]), await self._decoy_hash(self))
         return Verified(matches=False)
 
-    async def _decoy_hash(self) -> str:
-        decoy = self._decoy
-        if decoy is None:
-            decoy = self._decoy = await self._run(_hash, os.urandom(16).hex())
-        return decoy
-
-    async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
-        self.require_room()
-        self._pending += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
-        finally:
-            self._pending -= 1
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """What the function returns, on one of the threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
 
 def _hash(password: str) -> str:

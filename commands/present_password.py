@@ -15,13 +15,13 @@ PRESENT: Final = b"present password"
 
 async def verify_present_password(unit: Unit, user_id: UUID, password: str) -> Secret:
     """The secret that is kept of it. Raises `WrongPassword` or, when it was wrong too often, `TooManyAttempts`."""
-    unit.hasher.require_room()
-    attempt = await unit.reserve_attempt(user_id.bytes, PRESENT)
-    if not attempt.reserved:
-        raise TooManyAttempts
-    secret = await unit.secret(user_id, PASSWORD)
-    hashed = secret.plain.decode() if secret else None
-    verified = await unit.once(("verify", hashed), lambda: unit.hasher.verify(password, hashed))
+    with unit.hasher.place() as place:
+        attempt = await unit.reserve_attempt(user_id.bytes, PRESENT)
+        if not attempt.reserved:
+            raise TooManyAttempts
+        secret = await unit.secret(user_id, PASSWORD)
+        hashed = secret.plain.decode() if secret else None
+        verified = await unit.once(("verify", hashed), lambda: place.verify(password, hashed))
     if not verified.matches:
         raise WrongPassword
     assert secret is not None

@@ -8,8 +8,9 @@ from msgspec import Struct
 from events.codec import SealBroken
 from events.connections import Reading
 from events.data_keys import DataKeys
+from events.keys import DataKey
 
-__all__ = ["PASSWORD", "Secret", "read_secret"]
+__all__ = ["PASSWORD", "Secret", "open_secret", "read_secret"]
 
 PASSWORD = "password"  # noqa: S105 - the kind of a secret, not one
 
@@ -39,9 +40,14 @@ async def read_secret(pool: Reading, keys: DataKeys, owner_id: UUID, kind: str) 
     key = await keys.key_of(pool, row["subject_id"])
     if key is None:
         return None
+    plain = open_secret(key, owner_id, kind, row["revision"], row["sealed"])
+    return Secret(owner_id, kind, row["subject_id"], row["revision"], plain)
+
+
+def open_secret(key: DataKey, owner_id: UUID, kind: str, revision: int, sealed: bytes) -> bytes:
+    """What was sealed under its subject's key. Raises `SealBroken`."""
     try:
-        plain = key.open(row["sealed"], Secret.place(owner_id, kind, row["revision"]))
+        return key.open(sealed, Secret.place(owner_id, kind, revision))
     except InvalidTag:
         msg = f"The secret {kind!r} of {owner_id} does not open: it was altered."
         raise SealBroken(msg) from None
-    return Secret(owner_id, kind, row["subject_id"], row["revision"], plain)

@@ -64,11 +64,11 @@ class SignIn(Struct, frozen=True):
         user_id, user = await owner_of(unit, key)
         secret = await unit.secret(user_id, PASSWORD)
         device = device_of(unit.rules.devices_key, user_id, self.device)
-        unit.hasher.require_room()
-        attempt = await unit.reserve_attempt(key, device)
-        shut_out = not attempt.reserved or (device == STRANGERS and user.locked(unit.now))
-        hashed = secret.plain.decode() if secret and user.active and not shut_out else None
-        verified = await unit.once(("verify", hashed), lambda: unit.hasher.verify(self.password, hashed))
+        with unit.hasher.place() as place:
+            attempt = await unit.reserve_attempt(key, device)
+            shut_out = not attempt.reserved or (device == STRANGERS and user.locked(unit.now))
+            hashed = secret.plain.decode() if secret and user.active and not shut_out else None
+            verified = await unit.once(("verify", hashed), lambda: place.verify(self.password, hashed))
         try:
             events = self.decide(user, matches=verified.matches)
         except InvalidCredentials as refusal:

@@ -1,4 +1,4 @@
-"""Sweeps out what is kept for a time only: receipts after a day, the keys of clients' addresses after their retention."""
+"""Sweeps out what is kept for a time only: receipts, failed sign-ins, and the keys of clients' addresses."""
 
 import asyncio
 import contextlib
@@ -6,11 +6,13 @@ from typing import Final
 
 import asyncpg
 import structlog
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from events.connections import Reading
 from projections.causes import told
 
-__all__ = ["sweep", "sweep_regularly"]
+__all__ = ["Swept", "sweep", "sweep_regularly"]
 
 EVERY_SECONDS: Final = 3600.0
 AT_ONCE: Final = 1000
@@ -18,22 +20,35 @@ AT_ONCE: Final = 1000
 _log = structlog.get_logger()
 
 
-async def sweep(pool: Reading, client_retention_days: int) -> tuple[int, int]:
-    """How many receipts and keys of months went. Safe to repeat and to run in many processes at once."""
-    receipts = 0
-    while swept := await pool.fetchval("SELECT prune_receipts($1)", AT_ONCE):
-        receipts += swept
-    months: int = await pool.fetchval("SELECT expire_client_keys($1)", client_retention_days)
-    return receipts, months
+class Swept(Struct, frozen=True):
+    """How much went: receipts that have expired, counts of attempts whose time is over, keys of months after theirs."""
+
+    receipts: int = 0
+    attempts: int = 0
+    client_keys: int = 0
+
+
+async def sweep(pool: Reading, client_retention_days: int) -> Swept:
+    """Sweep out whatever its time is over for. Safe to repeat and to run in many processes at once."""
+    receipts = await _pruned(pool, "SELECT prune_receipts($1)")
+    attempts = await _pruned(pool, "SELECT prune_attempts($1)")
+    return Swept(receipts, attempts, await pool.fetchval("SELECT expire_client_keys($1)", client_retention_days))
+
+
+async def _pruned(pool: Reading, prune: str) -> int:
+    pruned = 0
+    while swept := await pool.fetchval(prune, AT_ONCE):
+        pruned += swept
+    return pruned
 
 
 async def sweep_regularly(pool: Reading, client_retention_days: int, finished: asyncio.Event) -> None:
     """Sweep now and every hour until it is finished; what fails is tried again at the next turn."""
     while not finished.is_set():
         try:
-            receipts, months = await sweep(pool, client_retention_days)
-            if receipts or months:
-                _log.info("swept", receipts=receipts, client_keys=months)
+            swept = await sweep(pool, client_retention_days)
+            if swept != Swept():
+                _log.info("swept", **asdict(swept))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             _log.warning("sweeping failed", cause=told(error))
         with contextlib.suppress(TimeoutError):

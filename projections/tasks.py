@@ -1,4 +1,4 @@
-"""The tasks of a worker process: partitions held, mails sent, and what was lost found again.
+"""The tasks of a worker process: partitions held, mails sent, robots run, and what was lost found again.
 
 A task holds one partition for a slice of time and kicks its successor, so that any number of workers share the work. What
 is lost on the way (a queue flushed, a worker killed) each worker's heartbeat finds in the database and kicks again; while
@@ -20,6 +20,7 @@ from projections.heartbeat import end_stuck_holders, unheld
 from projections.queue import Queue
 from projections.reactions.deliveries import any_due
 from projections.reactions.reaction import Reaction
+from projections.reactions.robots import Robots
 from projections.reactions.sending import Sending
 from projections.slices import Slices
 
@@ -27,6 +28,7 @@ __all__ = ["Tasks"]
 
 HOLD: Final = "hold"
 SEND: Final = "send"
+RUN: Final = "run"
 
 BEAT_SECONDS: Final = 0.5
 GAP_SECONDS: Final = 0.1
@@ -41,11 +43,18 @@ class Tasks:
     """What one process does, and what makes sure that it is done."""
 
     def __init__(
-        self, pool: asyncpg.Pool, wakeups: Wakeups, queue: Queue, sending: Sending, consumers: Mapping[str, Consumer]
+        self,
+        pool: asyncpg.Pool,
+        wakeups: Wakeups,
+        queue: Queue,
+        sending: Sending,
+        robots: Robots,
+        consumers: Mapping[str, Consumer],
     ) -> None:
         self._pool = pool
         self._queue = queue
         self._sending = sending
+        self._robots = robots
         self._consumers = consumers
         self._slices = Slices(pool, wakeups, self._stepped)
         self._doing: set[asyncio.Task[Any]] = set()
@@ -59,8 +68,13 @@ class Tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await self.send()
 
+        async def run(robot: str) -> None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.run(robot)
+
         queue.register(HOLD, hold)
         queue.register(SEND, send)
+        queue.register(RUN, run)
 
     async def hold(self, consumer: str, partition: int) -> None:
         """Hold a partition for a slice, then kick the successor; for longer only while there is no queue to kick."""
@@ -79,6 +93,11 @@ class Tasks:
                 await self._sending.run()
             except* Exception as errors:  # noqa: BLE001 - whatever it is, the heartbeat has it tried again
                 _log.warning("sending failed", error=told(errors.exceptions[0]))
+
+    async def run(self, robot: str) -> None:
+        """Run a robot, whose turn it is."""
+        with self._noted():
+            await self._robots.run(robot)
 
     @contextlib.contextmanager
     def _noted(self) -> Any:
@@ -106,7 +125,7 @@ class Tasks:
             await self.send()
 
     async def beat(self) -> None:
-        """Look for what was lost, again and again."""
+        """Look for what was lost and what is due, again and again."""
         failing = False
         while True:
             try:
@@ -128,6 +147,9 @@ class Tasks:
                 self._begin(self.hold(consumer, partition))
         if self._sending.possible and await any_due(self._pool):
             await self._have_sent()
+        for robot in await self._robots.take_turns():
+            if not await self._queue.kick(RUN, robot):
+                self._begin(self.run(robot))
         if ended := await end_stuck_holders(self._pool, self._consumers):
             _log.warning("holders were stuck", ended=ended)
 
@@ -138,6 +160,7 @@ class Tasks:
         await finished.wait()
         heart.cancel()
         self._slices.stop()
+        self._robots.stop()
         await asyncio.wait([receiving, *self._doing], timeout=DRAIN_SECONDS)
         left = [heart, receiving, *self._doing]
         for task in left:

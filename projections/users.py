@@ -6,7 +6,7 @@ from typing import Any, assert_never
 from uuid import UUID
 
 from msgspec.structs import replace
-from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Column, DateTime, Text, Uuid
+from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Column, DateTime, Index, Text, Uuid, column
 
 from events.event import Recorded
 from events.personal import Forgotten
@@ -53,7 +53,8 @@ OWN, ADMIN = "own", "admin"
 class UserRow(Row, frozen=True, kw_only=True):
     """A user, as the answers of the API tell it. `version` is that of the user's stream.
 
-    `metadata` has two compartments, `own` and `admin`. `locked` and `suspended` stand behind the `status`, which is one word.
+    `metadata` has two compartments, `own` and `admin`. `suspended` and `locked_until` stand behind the `status`, which is one word;
+    a lock whose time is over stands there until it is lifted.
     """
 
     id: UUID
@@ -70,7 +71,7 @@ class UserRow(Row, frozen=True, kw_only=True):
     updated_at: datetime
     version: int
     suspended: bool = False
-    locked: bool = False
+    locked_until: datetime | None = None
 
 
 def evolve(row: UserRow | None, recorded: Recorded[UserEvent]) -> UserRow | None:
@@ -116,10 +117,10 @@ def _changes(row: UserRow, event: UserEvent) -> dict[str, Any]:
             return {"suspended": True}
         case UserReinstated():
             return {"suspended": False}
-        case UserLocked():
-            return {"locked": True}
+        case UserLocked(until=until):
+            return {"locked_until": until}
         case UserUnlocked():
-            return {"locked": False}
+            return {"locked_until": None}
         case (
             UserRegistered()
             | VerificationRequested()
@@ -150,7 +151,7 @@ def _status(row: UserRow) -> str:
         return SUSPENDED
     if not row.email_verified:
         return UNVERIFIED
-    return LOCKED if row.locked else ACTIVE
+    return ACTIVE if row.locked_until is None else LOCKED
 
 
 def registered(event: UserRegistered, recorded: Recorded[UserEvent]) -> UserRow | None:
@@ -193,8 +194,9 @@ USERS = ReadModel(
         Column("updated_at", DateTime(timezone=True), nullable=False),
         Column("version", BigInteger, nullable=False),
         Column("suspended", Boolean, nullable=False),
-        Column("locked", Boolean, nullable=False),
+        Column("locked_until", DateTime(timezone=True)),
     ),
+    indexes=(Index(None, "id", postgresql_where=column("locked_until").is_not(None)),),
     row=UserRow,
     key="id",
     events=UserEvent,  # also those that change nothing here: the row's version is what If-Match is held against

@@ -1,4 +1,4 @@
-"""A worker process: read models and reactions kept at the log's end, and mails sent, until it is asked to stop."""
+"""A worker process: read models and reactions kept at the log's end, mails sent and robots run, until it is asked to stop."""
 
 import asyncio
 import contextlib
@@ -24,8 +24,10 @@ from projections.engine import Projector
 from projections.queue import Queue
 from projections.reactions.emails import EMAILS, Emails
 from projections.reactions.mails import Links
+from projections.reactions.robots import ROBOTS, Robots
 from projections.reactions.sending import MOST_CONVERSATIONS, Sending
 from projections.reactions.smtp import MailServer
+from projections.schedules import prepare_schedules
 from projections.sweeping import sweep_regularly
 from projections.tasks import Tasks
 from projections.users import USERS
@@ -49,7 +51,8 @@ async def run(settings: Settings) -> None:
     secret = key_bytes(settings.secret)
     url = role_url(settings.database_url, "projector", secret)
     database = urlsplit(settings.database_url).path.lstrip("/")
-    keys = DataKeys(local_keyring(master_keys(settings)))
+    keyring = local_keyring(master_keys(settings))
+    keys = DataKeys(keyring)
     projectors = [Projector(model, keys) for model in MODELS]
     consumers: dict[str, Consumer] = {projector.name: projector for projector in projectors}
     consumers.update({reaction.name: reaction for reaction in REACTIONS})
@@ -62,6 +65,7 @@ async def run(settings: Settings) -> None:
                 await projector.create(connection, role_names(database)["reader"])
             partitions = {projector.name: settings.partitions for projector in projectors}
             await prepare(connection, partitions, dict.fromkeys((reaction.name for reaction in REACTIONS), 1))
+            await prepare_schedules(connection, [robot.name for robot in ROBOTS])
         finally:
             await connection.close()
         return await open_pool(url, "muster worker", holds + MOST_CONVERSATIONS + 4)
@@ -80,13 +84,14 @@ async def run(settings: Settings) -> None:
     )
     emails = Emails(settings.mail_from, links)
     sending = Sending(pool, keys, emails, MailServer(settings.smtp_url))
-    tasks = Tasks(pool, wakeups, queue, sending, consumers)
+    robots = Robots.of(pool, settings.database_url, secret, keyring, settings)
+    tasks = Tasks(pool, wakeups, queue, sending, robots, consumers)
     forgotten = Wakeups(lambda: connect(url, "muster worker forgotten keys"), FORGOTTEN_CHANNEL)
     forgotten.on_announcement(keys.heard)
     listening = [asyncio.create_task(one.start()) for one in (wakeups, forgotten)]
     sweeping = asyncio.create_task(sweep_regularly(pool, settings.client_retention_days, finished))
     _log.info("worker started", partitions=settings.partitions)
-    await tasks.work(finished, holds + 8)
+    await tasks.work(finished, holds + len(ROBOTS) + 8)
     await sweeping
     for start, one in zip(listening, (wakeups, forgotten), strict=True):
         start.cancel()

@@ -72,9 +72,15 @@ def _present(owed: Owed) -> str:
     return owed.user.email
 
 
+def _not_suspended(owed: Owed) -> None:
+    if owed.user.suspended:
+        raise Obsolete("The account is suspended, and the link would open nothing.")
+
+
 def _verification(links: Links, owed: Owed) -> Letter:
     if owed.user.email_verified:
         raise Obsolete("The address is proved.")
+    _not_suspended(owed)
     if owed.answered.version != owed.user.verification_version:
         raise Obsolete("A newer link was asked for.")
     expires_at = owed.answered.recorded_at + timedelta(hours=links.verification_hours)
@@ -122,6 +128,7 @@ def _password_changed(_links: Links, owed: Owed) -> Letter:
 def _locked(links: Links, owed: Owed) -> Letter:
     if owed.answered.version != owed.user.lock_version or owed.user.locked_until is None:
         raise Obsolete("The lock was lifted.")
+    _not_suspended(owed)
     values = links.to("unlock", UNLOCK, owed, owed.user.locked_until)
     return Letter(_present(owed), "Too many failed sign-ins to your account", values)
 

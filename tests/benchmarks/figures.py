@@ -33,7 +33,10 @@ def _short(value: float) -> str:
 
 
 class Figure(Struct):
-    """One row of the table. `more_is_better` says which way the ratio goes; a goal is a bound of the ratio."""
+    """One row of the table. `more_is_better` says which way the ratio goes; a goal is a bound of the ratio.
+
+    `notes` are sentences to be read with it.
+    """
 
     number: str
     what: str
@@ -66,7 +69,7 @@ async def measure(measures: Mapping[str, Measure], rounds: int, tell: Callable[[
 
 
 def table(figures: list[Figure]) -> str:
-    """The figures as a table in Markdown."""
+    """The figures as a table in Markdown, and what is to be said of them below it."""
     rows = ["| # | Figure | Muster | Peer | Ratio | Goal | |", "|---|---|---|---|---|---|---|"]
     for figure in figures:
         sign = "≥" if figure.more_is_better else "≤"
@@ -74,4 +77,5 @@ def table(figures: list[Figure]) -> str:
             f"| {figure.number} | {figure.what} | {figure.ours} | {figure.peer_name}: {figure.peer} "
             f"| {figure.ratio:.2f} × | {sign} {figure.goal:.3g} × | {'met' if figure.met else '**missed**'} |"
         )
-    return "\n".join(rows)
+    notes = [f"- {figure.number}: {note}" for figure in figures for note in figure.notes]
+    return "\n".join([*rows, "", *notes] if notes else rows)

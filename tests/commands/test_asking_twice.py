@@ -109,7 +109,7 @@ asked = st.one_of(
     st.builds(ChangeMetadata, st.just(ADA), entries, entries, st.booleans()).map(lambda command: command.decide),
     st.builds(GrantRole, st.just(ADA), roles).map(lambda command: command.decide),
     st.builds(RevokeRole, st.just(ADA), roles).map(lambda command: command.decide),
-    st.sampled_from([SuspendUser(ADA), ReinstateUser(ADA), UnlockUser(ADA)]).map(lambda command: command.decide),
+    st.sampled_from([SuspendUser(ADA).decide, ReinstateUser(ADA).decide, UnlockUser(ADA).decide]),
     st.just(lambda user: LiftLock(ADA).decide(user, LATE)),
     st.just(lambda user: LapseRegistration(ADA).decide(user, LATE, 72)),
     st.just(lambda user: ReleaseFormerAddress(ADA).decide(user, LATE, 72)),
@@ -157,4 +157,4 @@ def test_the_view_tells_of_a_user_what_decisions_know(past):
         assert row.metadata == {"own": user.own_metadata, "admin": user.administrators_metadata}
         assert set(row.roles) == user.roles
         assert row.suspended == user.suspended
-        assert row.locked == (user.locked_until is not None)
+        assert row.locked_until == user.locked_until

@@ -5,9 +5,10 @@ import pytest
 
 from commands.claims import rebuild_claims
 from commands.errors import InvalidCredentials, LinkSpent
-from commands.lapse_registration import LapseRegistration, lapsing, lapsing_count
+from commands.lapse_registration import LapseRegistration, lapsing, lapsing_before, lapsing_count
 from commands.register_user import RegisterUser
 from commands.sign_in import SignIn
+from commands.unit import Rules
 from commands.verify_email import VerifyEmail
 from events.connections import connect
 from events.user import (
@@ -41,6 +42,14 @@ def test_asks_nothing_of_what_is_proved_or_over(given, past):
 
 def test_knows_nobody_who_never_was(given):
     given().when(ask, now=TOO_LATE, hours=72).then_nothing()
+
+
+@pytest.mark.parametrize(("verification", "undo"), [(72, 24), (24, 72)])
+def test_what_lapses_was_claimed_before_the_shorter_of_both_times(verification, undo):
+    rules = Rules(
+        claims_key=b"", links_key=b"", devices_key=b"", verification_hours=verification, email_undo_hours=undo
+    )
+    assert lapsing_before(rules, NOON) == NOON - timedelta(hours=24)
 
 
 async def test_frees_the_address_and_kills_links_and_password(muster, monkeypatch):

@@ -10,20 +10,20 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from api.rules import rules
 from commands.errors import InvalidCredentials
 from commands.handler import Context, Handler
 from commands.lapse_registration import LapseRegistration
 from commands.links import VERIFY_EMAIL, link_token
 from commands.passwords import Hasher, Verified
 from commands.register_user import RegisterUser
+from commands.rules import rules
 from commands.sign_in import SignIn
 from commands.suspend_user import SuspendUser
 from commands.verify_email import VerifyEmail
 from events.committer import Committer
 from events.connections import connect, open_pool
 from events.event import ANONYMOUS
-from settings import Settings
+from settings import Settings, key_bytes
 from tests.support import Database
 
 __all__ = ["PASSWORD", "WRONG_PASSWORD", "People", "Person", "new_email", "people"]
@@ -67,7 +67,7 @@ class People:
     """Makes people by the commands that anyone would send."""
 
     def __init__(self, settings: Settings, handler: Callable[[timedelta], Handler]) -> None:
-        self._rules = rules(settings)
+        self._rules = rules(key_bytes(settings.secret), settings)
         self._now = handler(timedelta())
         self._later = handler(timedelta(hours=settings.verification_hours + 1))
 
@@ -132,7 +132,14 @@ async def people(database: Database, settings: Settings) -> AsyncIterator[People
     hasher = OneHash(threads=1, queue_size=AT_ONCE)
 
     def handler(ahead: timedelta) -> Handler:
-        return Handler(pool, committer, database.keys, rules(settings), hasher, lambda: datetime.now(UTC) + ahead)
+        return Handler(
+            pool,
+            committer,
+            database.keys,
+            rules(key_bytes(settings.secret), settings),
+            hasher,
+            lambda: datetime.now(UTC) + ahead,
+        )
 
     try:
         yield People(settings, handler)

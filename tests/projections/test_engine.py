@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy import ARRAY, JSON, BigInteger, Column, Text, Uuid
+from sqlalchemy import ARRAY, JSON, BigInteger, Column, Index, Text, Uuid, column, literal_column
 from uuid_utils.compat import uuid7
 
 from events.connections import connect
@@ -65,6 +65,7 @@ TAGS = ReadModel(
     key="id",
     events=TagEvents,
     evolve=tag,
+    indexes=(Index(None, "id", postgresql_where=column("seen") > literal_column("1")),),
 )
 
 
@@ -104,6 +105,14 @@ async def test_keeps_text_arrays_and_json_as_they_are(log, partitioned):
     await log.add(uuid7(), registered, RoleGranted("plain"))
     await view.catch_up(most_events=3)
     assert (await view.rows())[ada]["tags"] == list(odd)
+
+
+async def test_its_indexes_carry_its_version(database, partitioned):
+    await partitioned(1, TAGS)
+    rows = await database.query("SELECT indexdef FROM pg_indexes WHERE tablename = 'tags_v3' ORDER BY indexname")
+    made = [row["indexdef"].partition(" ON ")[0].split()[-1] for row in rows]
+    assert made == ["tags_v3_id_idx", "tags_v3_pkey", "tags_v3_seen_idx"]
+    assert rows[0]["indexdef"].endswith("(id) WHERE (seen > 1)")
 
 
 async def test_events_of_no_concern_move_the_checkpoint_and_nothing_else(log, view):

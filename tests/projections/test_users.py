@@ -13,7 +13,9 @@ from events.user import (
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    UserLocked,
     UserRegistered,
+    UserUnlocked,
     VerificationRequested,
 )
 from projections.users import UserRow, evolve
@@ -88,6 +90,14 @@ def test_someone_forgotten_is_not_shown(forgotten):
 
 def test_someone_forgotten_in_the_middle_of_their_history_is_removed():
     assert row_of(registered, DisplayNameChanged(FORGOTTEN), EmailVerified()) is None
+
+
+def test_a_lock_shows_until_it_is_lifted_and_a_newer_one_has_its_own_time():
+    first, newer = NOON + timedelta(minutes=15), NOON + timedelta(minutes=30)
+    row = row_of(registered, EmailVerified(), UserLocked(first), UserLocked(newer))
+    assert (row.status, row.locked_until) == ("locked", newer)
+    row = row_of(registered, EmailVerified(), UserLocked(first), UserUnlocked())
+    assert (row.status, row.locked_until) == ("active", None)
 
 
 def test_the_rows_version_is_the_streams_also_after_what_changes_nothing_else(history):

@@ -54,7 +54,10 @@ class House(Struct):
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Up, dict[str, Any]]]:
-    with Up(tmp_path_factory.mktemp("survival") / "data", command=MUSTER) as running:
+    # Hundreds register from this one address.
+    limits = ("REGISTRATION_BY_ADDRESS", "REGISTRATION_BY_ACCOUNT", "VERIFICATION_BY_ADDRESS")
+    unlimited = dict.fromkeys((f"MUSTER_LIMIT_{name}" for name in limits), "none")
+    with Up(tmp_path_factory.mktemp("survival") / "data", command=MUSTER, environ=unlimited) as running:
         yield running, running.ready()
         assert running.stop() == 0
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -79,6 +80,11 @@ def test_a_new_folder_by_make_then_the_same_again(tmp_path: Path) -> None:
         assert status(f"{first['api']}/readyz") == 200
         assert status(first["docs"]) == 200
         assert first["admin_signup"].startswith(first["api"])
+        bare = {"PATH": os.environ["PATH"], "MUSTER_DATA": str(data)}
+        asked = [sys.executable, "-P", "-m", "api.cli", "users", "list"]
+        listed = subprocess.run(asked, env=bare, capture_output=True, text=True, check=True)
+        assert (listed.stdout.split()[0], listed.stderr) == ("ID", ""), "operators need no settings of their own here"
+        assert (data / "environment.json").stat().st_mode & 0o777 == 0o600
         up.stop()  # the code is make's
         assert not any(map(alive, first["pids"].values()))
         assert left_in(data) == []

@@ -59,6 +59,9 @@ CREATE TABLE schedules (
 );
 COMMENT ON TABLE schedules IS 'When each regular work of the workers is due next; whoever moves the time on does it.';
 
+-- Where regular work looks for addresses to free. Most claims are proven.
+CREATE INDEX claims_unproven_idx ON claims (scope, key) WHERE NOT proven;
+
 GRANT EXECUTE ON FUNCTION reserve_attempt, forget_attempts TO {writer};
 GRANT EXECUTE ON FUNCTION prune_attempts TO {projector};
 GRANT SELECT, INSERT, UPDATE ON schedules TO {projector};

@@ -1,6 +1,7 @@
 """Given an event twice, then one mail; and a mail server that does what mail servers do."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -8,8 +9,15 @@ from uuid_utils.compat import uuid7
 from events.user import (
     AddressRegisteredAgain,
     DisplayNameChanged,
+    EmailChanged,
+    EmailChangeRequested,
+    EmailChangeUndone,
     EmailVerified,
+    PasswordChanged,
+    PasswordReset,
+    PasswordResetRequested,
     RegistrationSuperseded,
+    UserLocked,
     UserRegistered,
     VerificationRequested,
 )
@@ -36,23 +44,29 @@ async def test_an_event_seen_twice_makes_one_mail(log, post, mail):
 
 
 async def test_each_event_that_calls_for_a_mail_is_answered(log, post, mail):
-    ada, bob = uuid7(), uuid7()
-    await log.add(ada, registered)
-    await log.add(bob, UserRegistered("bob@example.com"), EmailVerified(), AddressRegisteredAgain())
-    await log.add(bob, DisplayNameChanged("Bob"))
-    await post.react()
-    await post.sending.run()
-    await log.add(ada, VerificationRequested())
-    await post.react()
-    await post.sending.run()
-    assert sorted(mail.recipients) == ["ada@example.com", "ada@example.com", "bob@example.com"]
-    assert len(set(mail.ids)) == 3
-    assert sorted(await post.deliveries()) == [
-        ("registered-again", "sent", 1),
-        ("verification", "obsolete", 1),
-        ("verification", "sent", 1),
-        ("verification", "sent", 1),
-    ]
+    ada, old, new = uuid7(), "ada@example.com", "countess@example.org"
+    for event, slot, address in [
+        (registered, "verification", old),
+        (VerificationRequested(), "verification", old),
+        (EmailVerified(), None, None),
+        (DisplayNameChanged("Ada"), None, None),
+        (AddressRegisteredAgain(), "registered-again", old),
+        (PasswordChanged(), "password-changed", old),
+        (EmailChangeRequested(new), "email-change", new),
+        (EmailChanged(new), "email-changed", old),
+        (PasswordResetRequested(), "password-reset", new),
+        (PasswordReset(), "password-changed", new),
+        (UserLocked(datetime.now(UTC) + timedelta(minutes=15)), "locked", new),
+        (EmailChangeUndone(old), "email-change-undone", old),
+    ]:
+        before = len(mail.recipients)
+        await log.add(ada, event)
+        await post.react()
+        await post.sending.run()
+        assert mail.recipients[before:] == ([address] if address else [])
+        if slot:
+            assert (await post.deliveries())[-1] == (slot, "sent", 1)
+    assert len(set(mail.ids)) == len(mail.ids) == 10
 
 
 @pytest.mark.parametrize("then", [EmailVerified(), RegistrationSuperseded(uuid7()), VerificationRequested()])
