@@ -5,7 +5,7 @@ BIN := .venv/bin
 UV = $(if $(wildcard .tools/bin/uv),.tools/bin/uv,uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check torture enumeration bench docs
+.PHONY: help install up test check torture fuzz enumeration bench docs
 
 help: ## Show what can be made (this text).
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ check: .venv/.stamp ## Check format, style, types, the direction of imports, the
 
 torture: .venv/.stamp ## Append a million events while backends are killed, and compare what everyone saw; ARGS="--help" tells more.
 	@exec $(BIN)/python -m tests.torture $(ARGS)
+
+fuzz: .venv/.stamp ## Ask all that the OpenAPI document allows and forbids, as everyone; tells its seed; ARGS="--help" tells more.
+	@exec $(BIN)/python -W error -m tests.fuzz $(ARGS)
 
 enumeration: .venv/.stamp ## Ask about addresses of every kind, and judge whether answers or their times tell who has an account; takes hours.
 	@exec $(BIN)/python -m tests.enumeration $(ARGS)

@@ -15,8 +15,9 @@ from litestar.openapi.plugins import ScalarRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme, Server, Tag
 from litestar.router import Router
 
-from api.bodies import Body
 from api.idempotency import HEADER, MEANING
+from api.onwards import say_where_answers_lead
+from api.strictness import say_what_is_refused
 
 __all__ = ["configuration", "document", "openapi_json"]
 
@@ -123,11 +124,15 @@ def document(app: Litestar) -> bytes:
     made: bytes | None = app.state.get("openapi_json")
     if made is None:
         schema = app.openapi_schema.to_schema()
-        for body in _bodies(Body):
-            if (component := schema["components"]["schemas"].get(body.__name__)) is not None:
-                component["additionalProperties"] = False
+        say_what_is_refused(schema)
+        say_where_answers_lead(schema)
         schema["components"]["headers"] = {
-            name: {"description": said, "schema": {"type": "string"}} for name, said in HEADERS.items()
+            name: {
+                "description": said,
+                "required": name not in SOMETIMES,
+                "schema": {"type": "string", **FORMS.get(name, {})},
+            }
+            for name, said in HEADERS.items()
         }
         for path, operations in schema["paths"].items():
             for method, operation in operations.items():
@@ -160,6 +165,12 @@ HEADERS: Final = {
     "RateLimit-Policy": "How often this may be asked for: `q` requests in `w` seconds, by client address and by account.",
     "RateLimit": "How many requests are left (`r`), and after how many seconds there will be more (`t`).",
 }
+SOMETIMES: Final = {"Link", "Preference-Applied", "RateLimit", "RateLimit-Policy"}
+FORMS: Final = {
+    "Retry-After": {"pattern": "^[0-9]+$"},
+    "Event-Position": {"pattern": "^[0-9]{1,19}$"},
+    "ETag": {"pattern": '^"[!#-~]*"$'},
+}
 
 
 def _headers(path: str, operation: dict[str, Any], status: str) -> dict[str, dict[str, str]]:
@@ -172,6 +183,8 @@ def _headers(path: str, operation: dict[str, Any], status: str) -> dict[str, dic
         names.append("WWW-Authenticate")
     elif status in ("429", "503"):
         names.append("Retry-After")
+    elif status == "200" and "204" in operation["responses"]:
+        names.append("Preference-Applied")  # it tells what would be done, and does not do it
     elif status in ("200", "201", "204", "304") and path.startswith("/v1/"):
         names.append("Event-Position")
         if status == "204" or (path, status) == ("/v1/users", "201") or "If-None-Match" in parameters:
@@ -183,7 +196,3 @@ def _headers(path: str, operation: dict[str, Any], status: str) -> dict[str, dic
         if status == "201" and path != "/v1/sessions":
             names.append("Location")
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-
-
-def _bodies(kind: type[Body]) -> list[type[Body]]:
-    return [found for child in kind.__subclasses__() for found in (child, *_bodies(child))]

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from commands.addresses import address
+from commands.display_names import MOST_CHARACTERS as LONGEST_NAME
 from commands.display_names import display_name
 from commands.locales import PATTERN, locale
-from commands.metadata import replaced
-from commands.passwords import acceptable
+from commands.metadata import MOST_ENTRIES, MOST_NAME_CHARACTERS, replaced
+from commands.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, acceptable
 from commands.pictures import picture_url
 from commands.time_zones import time_zone
 
@@ -30,10 +31,19 @@ __all__ = [
     "TimeZone",
 ]
 
+
+def _said(**keywords: Any) -> dict[str, Any]:
+    """What the OpenAPI document says of a field whose rule is a command's; a format names what no pattern can tell."""
+    return {"extra": keywords}
+
+
 Email = Annotated[
     str,
     Meta(
-        min_length=3, max_length=254, description="An address that mail can be sent to.", examples=["ada@example.com"]
+        max_length=254,
+        description="An address that mail can be sent to.",
+        examples=["ada@example.com"],
+        extra_json_schema=_said(format="idn-email"),
     ),
 ]
 AnyAddress = Annotated[str, Meta(max_length=1024, description="The address, in any spelling.")]
@@ -44,10 +54,17 @@ Password = Annotated[
         description="At least 12 characters and at most 1024, in any script; more than common passwords, repetitions, runs, "
         "the address and the product's name.",
         examples=["a horse, a staple, a battery"],
+        extra_json_schema=_said(format="password", min_length=LEAST_CHARACTERS, max_length=MOST_CHARACTERS),
     ),
 ]
 DisplayName = Annotated[
-    str, Meta(max_length=400, description="What to call the person: 1 to 100 characters.", examples=["Ada Lovelace"])
+    str,
+    Meta(
+        max_length=400,
+        description="What to call the person: 1 to 100 characters.",
+        examples=["Ada Lovelace"],
+        extra_json_schema=_said(format="display-name", min_length=1, max_length=LONGEST_NAME),
+    ),
 ]
 Locale = Annotated[
     str,
@@ -59,21 +76,42 @@ Locale = Annotated[
     ),
 ]
 TimeZone = Annotated[
-    str, Meta(max_length=64, description="A time zone of the IANA database.", examples=["Europe/London"])
+    str,
+    Meta(
+        max_length=64,
+        description="A time zone of the IANA database.",
+        examples=["Europe/London"],
+        extra_json_schema=_said(format="time-zone", max_length=None),
+    ),
 ]
 PictureUrl = Annotated[
     str,
-    Meta(max_length=2048, description="An https URL. It is never fetched.", examples=["https://example.com/ada.png"]),
+    Meta(
+        max_length=2048,
+        description="An https URL. It is never fetched.",
+        examples=["https://example.com/ada.png"],
+        extra_json_schema=_said(format="uri", pattern="^https://"),
+    ),
 ]
 Entries = Annotated[
     dict[str, Any],
     Meta(
         description="At most 64 entries with names of 1 to 64 characters, 8 KiB of JSON and 6 levels.",
         examples=[{"theme": "dark"}],
+        extra_json_schema=_said(
+            max_properties=MOST_ENTRIES,
+            property_names={"minLength": 1, "maxLength": MOST_NAME_CHARACTERS},
+        ),
     ),
 ]
 PresentPassword = Annotated[
-    str, Meta(max_length=8192, description="The password that is to be left, or to be shown once more.")
+    str,
+    Meta(
+        max_length=8192,
+        description="The password that the account has.",
+        examples=["a horse, a staple, a battery"],
+        extra_json_schema=_said(format="password"),
+    ),
 ]
 LinkToken = Annotated[
     str,

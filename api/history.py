@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, Response, get
+from litestar.openapi.spec import OpenAPIType, Schema
 from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
@@ -22,7 +23,12 @@ __all__ = ["History"]
 
 Types = Annotated[
     list[str] | None,
-    QueryParameter(name="type", max_items=50, description="Only events of these types, as `UserRegistered`."),
+    QueryParameter(
+        name="type",
+        max_items=50,
+        schema_extra={"items": Schema(type=OpenAPIType.STRING, enum=known_topics())},
+        description="Only events of these types, as `UserRegistered`.",
+    ),
 ]
 
 

@@ -17,8 +17,7 @@ from api.bodies import JsonRequest
 from api.client_addresses import client_network
 from api.counters import Bucket, Counters, Standing
 from api.reasons import TooManyRequests
-from commands.addresses import address, claim_key
-from commands.errors import InvalidAddress
+from commands.addresses import any_key
 from settings import Settings, rate_limit
 
 __all__ = [
@@ -91,7 +90,7 @@ class Limits:
         Nothing is told when nothing can be counted, or when there is no such limit.
         """
         policies = [policy for policy in self._policies[limit] if account is not None or not policy.of_account]
-        if not policies:
+        if not policies or not self._counters.in_force:
             return []
         standings = await self._counters.take(
             [policy.bucket(self._whose(policy, client, account)) for policy in policies]
@@ -117,20 +116,7 @@ class Limits:
             case UUID():
                 return account.bytes
             case str():
-                return claim_key(self._claims_key, _canonical(account))
-
-
-def _canonical(email: str) -> str:
-    """The canonical form of an address; what is none stands for itself, like an address that nobody has.
-
-    An address in ASCII differs from its canonical form in case only. To read it would take longer than all else here.
-    """
-    if email.isascii():
-        return email.lower()
-    try:
-        return address(email).canonical
-    except InvalidAddress:
-        return email
+                return any_key(self._claims_key, account)
 
 
 def _policies(settings: Settings, limit: Limit) -> Iterator[Policy]:

@@ -9,6 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from api.asking import runtime_of
 from api.bodies import JsonRequest
 from api.declared import declared
+from api.problems import RETRY_SECONDS
 from commands.signing_keys import jwks
 
 __all__ = ["Machines"]
@@ -70,7 +71,8 @@ class Machines(Controller):
         """503 while the database does not answer, or revocations of tokens are not followed: send requests elsewhere."""
         reasons = await runtime_of(request).complaints()
         if reasons:
-            return Response(Readiness("not ready", reasons), status_code=HTTP_503_SERVICE_UNAVAILABLE)
+            headers = {"Retry-After": RETRY_SECONDS}
+            return Response(Readiness("not ready", reasons), status_code=HTTP_503_SERVICE_UNAVAILABLE, headers=headers)
         return Response(Readiness("ready"), status_code=HTTP_200_OK)
 
     @get(

@@ -129,5 +129,7 @@ class Resets(Controller):
         await limited(request, VERIFICATION)
         outcome = await ask(request, ResetPassword(data.token, data.password))
         return Response(
-            None, headers=recorded_headers(outcome), cookies=[device_cookie(request, outcome.result.device)]
+            None,
+            headers=recorded_headers(outcome, user_etag(outcome.version, None)),
+            cookies=[device_cookie(request, outcome.result.device)],
         )

@@ -1,9 +1,10 @@
 """What the type of a problem resolves to: what it means, for people and for programs."""
 
 import html
+from typing import Annotated
 
 from litestar import Controller, MediaType, Response, get
-from litestar.params import FromPath
+from litestar.params import PathParameter
 from msgspec import Struct
 
 from api.asking import runtime_of
@@ -13,6 +14,15 @@ from api.problems import described_problems
 from api.reasons import NotFound
 
 __all__ = ["ProblemType", "ProblemTypes"]
+
+
+Slug = Annotated[
+    str,
+    PathParameter(
+        schema_extra={"enum": [slug for slug, *_ in described_problems()]},
+        description="The last part of the `type` of a problem.",
+    ),
+]
 
 
 class ProblemType(Struct, frozen=True):
@@ -37,7 +47,7 @@ class ProblemTypes(Controller):
         responses=declared(NotFound),
         sync_to_thread=False,
     )
-    def problem_type(self, request: JsonRequest, slug: FromPath[str]) -> Response[ProblemType | str]:
+    def problem_type(self, request: JsonRequest, slug: Slug) -> Response[ProblemType | str]:
         """As JSON, or as a page for whoever prefers HTML."""
         found = next((row for row in described_problems() if row[0] == slug), None)
         if found is None:

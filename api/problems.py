@@ -30,7 +30,17 @@ from commands.access_tokens import InvalidAccessToken
 from events.connections import is_unavailable
 from events.errors import StoreUnavailable
 
-__all__ = ["MEDIA_TYPE", "Problem", "answer", "described_problems", "meaning", "reason_of", "slug", "title"]
+__all__ = [
+    "MEDIA_TYPE",
+    "RETRY_SECONDS",
+    "Problem",
+    "answer",
+    "described_problems",
+    "meaning",
+    "reason_of",
+    "slug",
+    "title",
+]
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = "1"
@@ -123,7 +133,7 @@ def answer(error: Exception, *, base_url: str, path: str, request_id: str) -> tu
     if isinstance(reason, Declined):
         headers |= reason.headers
         errors = reason.errors
-    if status == 401:
+    if status in (401, 403):
         headers.setdefault("WWW-Authenticate", _challenge(reason))
     elif status in (429, 503):
         headers.setdefault("Retry-After", RETRY_SECONDS)

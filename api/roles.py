@@ -1,9 +1,10 @@
 """Roles of users: who may do what."""
 
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, Response, delete, put
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, PathParameter
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
 from api.asking import answered
@@ -16,8 +17,12 @@ from api.reasons import NotPermitted, StaleVersion
 from commands.errors import AddressNotProved, LastAdministrator, NoSuchRole, NoSuchUser
 from commands.grant_role import GrantRole, RevokeRole
 from commands.handler import Command
+from commands.roles import ROLES
 
 __all__ = ["Roles"]
+
+
+Role = Annotated[str, PathParameter(schema_extra={"enum": sorted(ROLES)}, description="What the user may do.")]
 
 
 class ReasonBody(Body, frozen=True):
@@ -47,7 +52,7 @@ class Roles(Controller):
         self,
         request: JsonRequest,
         user_id: FromPath[UUID],
-        role: FromPath[str],
+        role: Role,
         if_match: IfMatch = None,
         prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
         data: JSONBody[ReasonBody | None] = None,
@@ -70,7 +75,7 @@ class Roles(Controller):
         self,
         request: JsonRequest,
         user_id: FromPath[UUID],
-        role: FromPath[str],
+        role: Role,
         if_match: IfMatch = None,
         prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
         data: JSONBody[ReasonBody | None] = None,

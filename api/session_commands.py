@@ -40,18 +40,14 @@ def list_sessions(user: str, *, json: bool) -> None:
     """
 
     async def work(settings: Settings) -> None:
-        from commands.errors import NoSuchUser
         from commands.living_sessions import living_sessions
         from events.data_keys import DataKeys
         from events.keys import local_keyring
-        from events.store import read_stream
 
         keys = DataKeys(local_keyring(master_keys(settings)))
         user_id = await user_of(settings, user)
         async with reading(settings, "writer") as connection:  # nobody else may read what is kept of sessions
             _, living = await living_sessions(connection, keys, user_id, datetime.now(UTC))
-            if not living and not await read_stream(connection, keys, user_id):
-                raise NoSuchUser
         table = Table("ID", "STARTED (UTC)", "SEEN (UTC)", "EXPIRES (UTC)", "ADDRESS", "USER AGENT")
         for line in map(as_json, living) if json else table.lines(map(astuple, living)):
             click.echo(line)

@@ -18,7 +18,7 @@ from api.conditions import IfMatch, PreferDryRun, etag
 from api.declared import BODY, COMMAND, DRY_RUN, HASHING, PARAMETERS, TOKEN, declared
 from api.devices import device_cookie, device_token_of
 from api.even_answers import even
-from api.fields import AnyAddress, Password, RefreshToken
+from api.fields import AnyAddress, PresentPassword, RefreshToken
 from api.limits import REFRESH, SIGN_IN, limited
 from api.reasons import StaleVersion
 from api.roles import ReasonBody
@@ -42,7 +42,7 @@ class SignInBody(Body, frozen=True):
     """An address and its password."""
 
     email: AnyAddress
-    password: Password
+    password: PresentPassword
 
 
 class RefreshBody(Body, frozen=True):

@@ -9,7 +9,7 @@ from litestar.status_codes import HTTP_204_NO_CONTENT
 from api.asking import answered, ask, recorded_headers
 from api.auth import anyone, may, not_permitted
 from api.bodies import Body, JsonRequest
-from api.conditions import IfMatch, PreferDryRun
+from api.conditions import IfMatch, PreferDryRun, only_at, user_etag
 from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, TOKEN, declared
 from api.devices import device_cookie
 from api.fields import LinkToken, Reason
@@ -111,9 +111,9 @@ class Suspensions(Controller):
         """Let any device sign in again after too many failed: with `users:write`, or with the token that was mailed."""
         if data is not None and data.token is not None:
             await limited(request, VERIFICATION)
-            outcome = await ask(request, UnlockByLink(user_id, data.token))
-            cookies = [device_cookie(request, outcome.result.device)]
-            return Response(None, headers=recorded_headers(outcome), cookies=cookies)
+            outcome = await ask(request, only_at(UnlockByLink(user_id, data.token), user_id, if_match))
+            headers = recorded_headers(outcome, user_etag(outcome.version, request.user))
+            return Response(None, headers=headers, cookies=[device_cookie(request, outcome.result.device)])
         if request.user is None:
             raise SignInRequired
         if not request.user.may("users:write"):

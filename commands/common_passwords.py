@@ -9,6 +9,7 @@ words are enough, two alone are not, and a passphrase may hold as many as it lik
 """
 
 import gzip
+import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
@@ -31,7 +32,7 @@ _ROWS: Final = (
     "!#%^&*()_+"
 )
 _RUNS: Final = f"{_ROWS} {_ROWS[::-1]}"
-_LIKE_LETTERS: Final = "@$"
+_SYMBOL: Final = re.compile(r"[^\w@$]|_")  # those two are read as letters
 _SUBSTITUTIONS: Final = (str.maketrans("@$01345789", "asoieastbg"), str.maketrans("@$01345789", "asoleastbg"))
 
 
@@ -47,32 +48,32 @@ def easy_to_guess(password: str, knowing: Iterable[str] = ()) -> bool:
 
 def _apart(text: str) -> tuple[str, str]:
     """Its letters and digits, and its symbols."""
-    text = unicodedata.normalize("NFKC", text[:LOOKED_AT]).casefold()[:LOOKED_AT]
-    symbols = [character for character in text if not (character.isalnum() or character in _LIKE_LETTERS)]
-    return "".join(character for character in text if character not in symbols), "".join(symbols)
+    text = text[:LOOKED_AT]
+    text = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()[:LOOKED_AT]
+    return _SYMBOL.sub("", text), "".join(_SYMBOL.findall(text))
 
 
 def _unforeseen(text: str, known: set[str]) -> int:
     """How many characters of it are unforeseen when it is spelt out with as few as can be; `ENOUGH` stands for more."""
     common = _common_passwords()
     readings = {text, *(text.translate(substitution) for substitution in _SUBSTITUTIONS)}
-    lengths = sorted({*range(SHORTEST_KNOWN, LONGEST + 1), *map(len, known)})
-    left = [0]  # at each position, of what stands before it
-    for end in range(1, len(text) + 1):
-        least = min(left[-1] + 1, ENOUGH)
-        for start in range(end - SHORTEST_RUN, max(0, end - LONGEST) - 1, -1):
+    left: list[int] = [*range(ENOUGH), *[ENOUGH] * len(text)][
+        : len(text) + 1
+    ]  # at each position, of what stands before it
+    for start in range(len(text)):
+        before = left[start]
+        left[start + 1] = min(left[start + 1], before + 1)
+        if before + RUN_COUNTS >= ENOUGH:  # nothing that begins here makes it easier
+            continue
+        for end in range(start + SHORTEST_RUN, min(start + LONGEST, len(text)) + 1):
             if not _runs_or_repeats(text, start, end):
                 break
-            least = min(least, left[start] + RUN_COUNTS)
-        for length in lengths:
-            start = end - length
-            if start < 0:
-                break
-            if left[start] + KNOWN_COUNTS < least:
-                parts = {reading[start:end] for reading in readings}
-                if not (common.isdisjoint(parts) and known.isdisjoint(parts)):
-                    least = left[start] + KNOWN_COUNTS
-        left.append(least)
+            left[end] = min(left[end], before + RUN_COUNTS)
+        for reading in readings:
+            for word in (*common.get(reading[start : start + SHORTEST_KNOWN], ()), *known):
+                if reading.startswith(word, start):
+                    end = start + len(word)
+                    left[end] = min(left[end], before + KNOWN_COUNTS)
     return left[-1]
 
 
@@ -82,7 +83,13 @@ def _runs_or_repeats(text: str, start: int, end: int) -> bool:
 
 
 @cache
-def _common_passwords() -> frozenset[str]:
-    """The list beside this file, which `common_passwords.NOTICE` is about, and the years from 1900 to 2099."""
+def _common_passwords() -> dict[str, tuple[str, ...]]:
+    """The list beside this file, which `common_passwords.NOTICE` is about, and the years from 1900 to 2099, by beginning."""
     packed = Path(__file__).with_name("common_passwords.txt.gz").read_bytes()
-    return frozenset((*gzip.decompress(packed).decode().split(), *(str(year) for year in range(1900, 2100))))
+    words = {*gzip.decompress(packed).decode().split(), *(str(year) for year in range(1900, 2100))}
+    found: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        if SHORTEST_KNOWN <= len(word) <= LONGEST:
+            beginning = word[:SHORTEST_KNOWN]
+            found[beginning] = (*found.get(beginning, ()), word)
+    return found

@@ -11,6 +11,7 @@ from msgspec import Struct
 from uuid_utils.compat import uuid7
 
 from commands.passwords import Hasher
+from commands.reads import Reads
 from commands.receipts import IdempotentRequest, InFlight, Receipt, decoded, decoy, encoded
 from commands.unit import NO_CLIENT, Client, Known, Rules, Unit, Written
 from events.append import Append, NewEvent
@@ -88,6 +89,7 @@ class Handler:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._pool = pool
+        self._reads = Reads(pool, keys)
         self._committer = committer
         self._keys = keys
         self._rules = rules
@@ -108,7 +110,7 @@ class Handler:
 
     async def rehearse(self, command: Command[R], context: Context) -> tuple[Written, ...]:
         """What the command would record if it were asked now; nothing is recorded. Raises the command's own refusals."""
-        unit = Unit(self._pool, self._keys, self._known(context))
+        unit = Unit(self._pool, self._reads, self._keys, self._known(context))
         await command.perform(unit)
         if unit.refusal is not None:
             raise unit.refusal
@@ -137,7 +139,7 @@ class Handler:
         known = self._known(context)
         deadline: float | None = None  # from the first race that is lost on, however long a hash had waited before
         while True:
-            unit = Unit(self._pool, self._keys, known)
+            unit = Unit(self._pool, self._reads, self._keys, known)
             result = await command.perform(unit)
             try:
                 outcome = await self._append(unit, type(command).__name__, context, result)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from commands.errors import NoSuchUser
 from commands.refresh_tokens import KIND, Family
 from commands.secrets import open_secret
 from events.connections import Reading
@@ -30,7 +31,7 @@ async def living_sessions(
 ) -> tuple[int, list[LivingSession]]:
     """The position of the log's end, and all of them as of then at least, the newest first.
 
-    Raises `SealBroken` when what is kept was altered.
+    Raises `NoSuchUser` for who never was or is forgotten, `SealBroken` when what is kept was altered.
     """
     position = await head(pool)
     rows = await pool.fetch(
@@ -42,7 +43,7 @@ async def living_sessions(
     )
     key = await keys.key_of(pool, user_id)
     if key is None:
-        return position, []
+        raise NoSuchUser
     sessions = []
     for row in rows:
         family = Family.from_bytes(open_secret(key, row["owner_id"], KIND, row["revision"], row["sealed"]))

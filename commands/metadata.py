@@ -7,7 +7,7 @@ import msgspec
 
 from commands.errors import InvalidMetadata
 
-__all__ = ["Changes", "merged", "replaced"]
+__all__ = ["LARGEST", "MOST_ENTRIES", "MOST_NAME_CHARACTERS", "Changes", "merged", "replaced"]
 
 MOST_ENTRIES: Final = 64
 MOST_NAME_CHARACTERS: Final = 64

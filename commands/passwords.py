@@ -20,7 +20,16 @@ from passlib.context import CryptContext
 from commands.common_passwords import easy_to_guess
 from commands.errors import WeakPassword
 
-__all__ = ["Hasher", "HasherBusy", "Place", "Verified", "acceptable", "normalised"]
+__all__ = [
+    "LEAST_CHARACTERS",
+    "MOST_CHARACTERS",
+    "Hasher",
+    "HasherBusy",
+    "Place",
+    "Verified",
+    "acceptable",
+    "normalised",
+]
 
 LEAST_CHARACTERS: Final = 12
 MOST_CHARACTERS: Final = 1024

@@ -1,16 +1,16 @@
 """Secrets that are kept beside the log, sealed: password hashes, refresh-token families."""
 
+from typing import Any
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from msgspec import Struct
 
 from events.codec import SealBroken
-from events.connections import Reading
 from events.data_keys import DataKeys
 from events.keys import DataKey
 
-__all__ = ["PASSWORD", "Secret", "open_secret", "read_secret"]
+__all__ = ["PASSWORD", "Secret", "open_secret", "opened"]
 
 PASSWORD = "password"  # noqa: S105 - the kind of a secret, not one
 
@@ -30,18 +30,16 @@ class Secret(Struct, frozen=True):
         return owner_id.bytes + revision.to_bytes(8, "big") + b"secret " + kind.encode()
 
 
-async def read_secret(pool: Reading, keys: DataKeys, owner_id: UUID, kind: str) -> Secret | None:
-    """A secret, opened; None where there is none or its subject's key is forgotten. Raises `SealBroken`."""
-    row = await pool.fetchrow(
-        "SELECT subject_id, revision, sealed FROM secrets WHERE owner_id = $1 AND kind = $2", owner_id, kind
-    )
-    if row is None:
-        return None
-    key = await keys.key_of(pool, row["subject_id"])
+def opened(row: Any, keys: DataKeys) -> Secret | SealBroken | None:
+    """A secret from its row; the subject's key must have been fetched, and no key is no secret any more."""
+    key = keys.fetched(row["subject_id"])
     if key is None:
         return None
-    plain = open_secret(key, owner_id, kind, row["revision"], row["sealed"])
-    return Secret(owner_id, kind, row["subject_id"], row["revision"], plain)
+    try:
+        plain = open_secret(key, row["owner_id"], row["kind"], row["revision"], row["sealed"])
+    except SealBroken as broken:
+        return broken
+    return Secret(row["owner_id"], row["kind"], row["subject_id"], row["revision"], plain)
 
 
 def open_secret(key: DataKey, owner_id: UUID, kind: str, revision: int, sealed: bytes) -> bytes:

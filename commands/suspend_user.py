@@ -17,7 +17,10 @@ __all__ = ["ReinstateUser", "SuspendUser"]
 
 
 class SuspendUser(Struct, frozen=True):
-    """Let a user in no longer. Every session ends, and what was mailed to them opens nothing."""
+    """Let a user in no longer. Every session ends, and what was mailed to them opens nothing.
+
+    But for taking a former address back, which lets nobody in either.
+    """
 
     user_id: UUID
 

@@ -13,7 +13,8 @@ from commands.administrators import Administrators
 from commands.attempts import Attempt, forget_attempts, reserve_attempt
 from commands.errors import Refused
 from commands.passwords import Hasher
-from commands.secrets import Secret, read_secret
+from commands.reads import Reads
+from commands.secrets import Secret
 from commands.session import Session
 from commands.user import User
 from events.administrators import STREAM_ID as ADMINISTRATORS_ID
@@ -24,7 +25,6 @@ from events.data_keys import DataKeys
 from events.event import Event, Recorded
 from events.keys import DataKey
 from events.session import STREAM_TYPE as SESSION
-from events.store import read_stream
 from events.user import STREAM_TYPE as USER
 
 __all__ = ["NO_CLIENT", "Client", "Known", "Rules", "Unit", "Written"]
@@ -87,8 +87,9 @@ class Unit:
     with a new unit. Nothing is recorded unless all of it is.
     """
 
-    def __init__(self, pool: Reading, keys: DataKeys, known: Known) -> None:
+    def __init__(self, pool: Reading, reads: Reads, keys: DataKeys, known: Known) -> None:
         self._pool = pool
+        self._reads = reads
         self._keys = keys
         self._known = known
         self.expected: dict[UUID, int] = {}
@@ -135,27 +136,25 @@ class Unit:
 
     async def user(self, user_id: UUID) -> User:
         """The user as they are now."""
-        return await self._fold(user_id, user.fold)
+        return await self._fold(user_id, USER, user.fold)
 
     async def session(self, session_id: UUID) -> Session:
         """The session as it is now."""
-        return await self._fold(session_id, session.fold)
+        return await self._fold(session_id, SESSION, session.fold)
 
     async def administrators(self) -> Administrators:
         """Who administers now."""
-        return await self._fold(ADMINISTRATORS_ID, administrators.fold)
+        return await self._fold(ADMINISTRATORS_ID, ADMINISTRATORS, administrators.fold)
 
-    async def _fold(self, stream_id: UUID, fold: Callable[[Iterable[Recorded[Any]]], S]) -> S:
-        history = await read_stream(self._pool, self._keys, stream_id)
+    async def _fold(self, stream_id: UUID, stream_type: str, fold: Callable[[Iterable[Recorded[Any]]], S]) -> S:
+        """What was of a stream; a stream of another type is no user's and no session's, whoever gives its id for one."""
+        history = await self._reads.stream(stream_id)
         self.expected[stream_id] = history[-1].version if history else 0
-        return fold(history)
+        return fold(history if not history or history[0].stream_type == stream_type else ())
 
     async def owner(self, scope: str, key: bytes) -> UUID | None:
         """Who owns a claim now."""
-        owner: UUID | None = await self._pool.fetchval(
-            "SELECT owner_id FROM claims WHERE scope = $1 AND key = $2", scope, key
-        )
-        return owner
+        return await self._reads.owner(scope, key)
 
     async def reserve_attempt(self, key: bytes, device: bytes) -> Attempt:
         """One attempt at what this key stands for, taken once however often the command is asked again."""
@@ -181,7 +180,7 @@ class Unit:
 
     async def secret(self, owner_id: UUID, kind: str) -> Secret | None:
         """A secret that is kept beside the log, opened; None where there is none."""
-        return await read_secret(self._pool, self._keys, owner_id, kind)
+        return await self._reads.secret(owner_id, kind)
 
     def begin_subject(self, subject_id: UUID) -> None:
         """Make a data key for someone new; it is kept if the command's record is."""

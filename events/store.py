@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from events.codec import decode
+import msgspec
+
+from events.codec import SealBroken, decode
 from events.connections import Reading
 from events.data_keys import DataKeys
-from events.event import Event, Recorded
-from events.rows import COLUMNS, OF_A_STREAM, log_rows, stream_rows
+from events.event import Event, Recorded, UnknownEvent
+from events.rows import COLUMNS, OF_A_STREAM, log_rows, stream_rows, streams_rows
 
-__all__ = ["COLUMNS", "head", "read_log", "read_stream", "recorded"]
+__all__ = ["COLUMNS", "head", "read_log", "read_stream", "read_streams", "recorded"]
 
 
 def recorded(row: Any, keys: DataKeys) -> Recorded[Event]:
@@ -43,6 +45,26 @@ async def read_stream(
         event = decode(topic, state, stream_id, version, keys.fetched(subject) if subject else None)
         history.append(Recorded(event, position, stream_id, stream_type, version, subject, recorded_at))
     return history
+
+
+async def read_streams(
+    connection: Reading, keys: DataKeys, stream_ids: Sequence[UUID]
+) -> dict[UUID, list[Recorded[Event]] | Exception]:
+    """The events of several streams at once, each as `read_stream` has them, or the error that it would raise."""
+    rows = await streams_rows(connection, stream_ids)
+    await keys.fetch(connection, {row[6] for row in rows if row[6]})
+    streams: dict[UUID, list[Recorded[Event]] | Exception] = {stream_id: [] for stream_id in stream_ids}
+    for stream_id, version, topic, state, position, stream_type, subject, recorded_at in rows:
+        history = streams[stream_id]
+        if isinstance(history, Exception):
+            continue
+        try:
+            event = decode(topic, state, stream_id, version, keys.fetched(subject) if subject else None)
+        except (UnknownEvent, SealBroken, msgspec.MsgspecError) as error:
+            streams[stream_id] = error
+        else:
+            history.append(Recorded(event, position, stream_id, stream_type, version, subject, recorded_at))
+    return streams
 
 
 async def read_log(

@@ -11,9 +11,9 @@ from tests.support import Database
 
 
 @asynccontextmanager
-async def whole(database: Database) -> AsyncIterator[Site]:
-    """A Muster with projections and an administrator."""
-    async with served(database) as made, projected(database):
+async def whole(database: Database, **changes: Any) -> AsyncIterator[Site]:
+    """A Muster with projections and an administrator; `changes` are of its settings."""
+    async with served(database, **changes) as made, projected(database):
         email = made.new_email()
         body = {"token": made.sign_up_token, "email": email, "password": PASSWORD}
         assert (await made.post("/v1/administrators", body)).status_code == 201

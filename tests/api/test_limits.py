@@ -3,14 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis.strategies import emails, sampled_from
 from limits import parse
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
@@ -21,8 +19,6 @@ from api.client_addresses import client_network
 from api.counters import PREFIX, Bucket, Counters
 from api.embedded import Valkey
 from api.limits import Policy
-from commands.addresses import address
-from commands.errors import InvalidAddress
 from settings import SettingsRefused, load, rate_limit
 from tests.api.site import PASSWORD, Site, environment_for, served
 from tests.support import until
@@ -117,12 +113,6 @@ def test_what_is_no_limit_keeps_a_process_from_starting(text):
 
     with pytest.raises(SettingsRefused, match=r"MUSTER_LIMIT_SIGN_IN_BY_ADDRESS must be .* as in `30 per minute`"):
         load(environment_for(Known(), MUSTER_LIMIT_SIGN_IN_BY_ADDRESS=text))  # type: ignore[arg-type]
-
-
-@given(emails().flatmap(lambda email: sampled_from([email, email.upper(), email.title()])))
-def test_an_address_in_ascii_differs_from_its_canonical_form_in_case_only(email):
-    with suppress(InvalidAddress):
-        assert address(email).canonical == email.lower()
 
 
 async def refused(counters: Counters, *buckets: Bucket) -> bool:

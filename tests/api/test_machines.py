@@ -33,7 +33,8 @@ async def test_a_process_that_cannot_follow_the_log_believes_no_token_and_says_s
         person = await site.signed_in("ada@example.com")
         revocations = site.app.process.revocations
         await proxy.stop()
-        assert (await site.get("/readyz")).status_code == 503
+        ready = await site.get("/readyz")
+        assert (ready.status_code, ready.headers["retry-after"]) == (503, "1")
         began = time.monotonic()
         while (answer := await site.get("/v1/me", person)).json()["type"].endswith("/store-unavailable"):
             assert time.monotonic() - began < 8

@@ -56,6 +56,12 @@ async def test_a_weak_password_is_refused_with_its_place(site):
     assert (own.status_code, own.json()["type"].rpartition("/")[2]) == (400, "weak-password")
 
 
+async def test_a_wrong_present_password_is_refused_with_a_challenge(site):
+    answer = await changed(site, await site.person(), present="another one")
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (403, "wrong-password")
+    assert answer.headers["www-authenticate"] == 'Bearer realm="muster"'
+
+
 async def test_nobody_changes_anothers(site, somebody):
     for person in (site.administrator, await site.person()):
         answer = await site.post(
@@ -71,6 +77,7 @@ async def test_a_forgotten_password_is_chosen_anew_by_mail(site):
     answer = await completed(site, token)
     assert answer.status_code == 204, answer.text
     assert "muster_device=" in answer.headers["set-cookie"]
+    assert answer.headers["etag"] == '"4.2.own"'
     assert await site.events_after(before) == ["PasswordReset", "SessionEnded"]
     assert not await living(site, person)
     assert await living(site, await site.signed_in(person.email, NEW))

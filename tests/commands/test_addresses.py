@@ -1,7 +1,8 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commands import addresses
 from commands.addresses import address, claim_key
 from commands.errors import InvalidAddress
 
@@ -64,3 +65,17 @@ def test_canonical_form_is_its_own(text):
 def test_a_claim_says_nothing_without_the_secret():
     assert claim_key(b"one", "ada@example.com") != claim_key(b"other", "ada@example.com")
     assert claim_key(b"one", "ada@example.com", "realm") != claim_key(b"one", "ada@example.com")
+
+
+@settings(max_examples=1000)
+@given(st.from_regex(addresses._PLAIN, fullmatch=True))
+def test_what_is_plain_is_taken_for_what_a_closer_look_takes_it_for(text):
+    assert address(text) == addresses._any_address(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a@b.local", "a@localhost", "a@b.invalid", "a@b..example", ".a@b.example", "a@b-.example"]
+)
+def test_what_is_not_quite_plain_is_looked_at_closely(text):
+    with pytest.raises(InvalidAddress):
+        address(text)

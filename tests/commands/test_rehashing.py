@@ -8,9 +8,9 @@ from msgspec import Struct
 from passlib import hash as schemes
 
 from commands.errors import InvalidCredentials
+from commands.reads import Reads
 from commands.register_user import RegisterUser
 from commands.secrets import PASSWORD as KIND
-from commands.secrets import read_secret
 from commands.sign_in import SignIn
 from commands.unit import Unit
 from tests.muster import PASSWORD
@@ -37,7 +37,7 @@ class Import(Struct, frozen=True):
 
 
 async def kept(muster, user_id):
-    return await read_secret(muster.pool, muster.database.keys, user_id, KIND)
+    return await Reads(muster.pool, muster.database.keys).secret(user_id, KIND)
 
 
 @pytest.mark.parametrize("hashed", IMPORTED.values(), ids=IMPORTED)

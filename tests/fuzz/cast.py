@@ -1,0 +1,53 @@
+"""The people who live in a Muster before anything is asked of it: in every state that takes long to reach by chance."""
+
+from typing import Final
+
+from commands.grant_role import GrantRole
+from commands.handler import Context
+from commands.register_user import RegisterUser
+from commands.verify_email import VerifyEmail
+from events.event import Actor
+from tests.api.site import PASSWORD, Person
+from tests.fuzz.house import House
+from tests.fuzz.known import Known
+
+__all__ = ["newcomer", "settle"]
+
+_operator: Final = Context(Actor("operator"))
+
+
+async def newcomer(house: House, known: Known, *roles: str) -> Person:
+    """Someone new, made without asking any administrator: there may be none left who can."""
+    site, handler = house.site, house.site.app.process.handler
+    email = site.new_email()
+    user_id = (await handler.handle(RegisterUser(email, PASSWORD), _operator)).result.user_id
+    await handler.handle(VerifyEmail(user_id, site.link(user_id)), _operator)
+    for role in roles:
+        await handler.handle(GrantRole(user_id, role), _operator)
+    person = await site.signed_in(email)
+    known.meet(person, PASSWORD)
+    return person
+
+
+async def settle(house: House, known: Known) -> None:
+    """Let some people live here: usual ones, one who has moved to another address, and one who is locked."""
+    await newcomer(house, known)
+    await newcomer(house, known, "analyst")
+    await _move(house, known, await newcomer(house, known))
+    await _lock(house, await newcomer(house, known))
+
+
+async def _move(house: House, known: Known, person: Person) -> None:
+    site, path = house.site, f"/v1/users/{person.id}/email"
+    email = site.new_email()
+    asked = await site.post(f"{path}/change", {"email": email, "password": PASSWORD}, person)
+    assert asked.status_code == 204, asked.text
+    proved = await site.post(f"{path}/verify", {"token": await site.newest_link(person.id, "EmailChangeRequested")})
+    assert proved.status_code == 204, proved.text
+    known.emails[str(person.id)] = email
+
+
+async def _lock(house: House, person: Person) -> None:
+    for _ in range(house.site.settings.sign_in_attempts):
+        refused = await house.site.post("/v1/sessions", {"email": person.email, "password": "something else"})
+        assert refused.status_code == 401, refused.text

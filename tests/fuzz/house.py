@@ -1,0 +1,94 @@
+"""A whole Muster behind a socket, which hashes passwords cheaply and keeps what it logs."""
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import structlog
+import uvicorn
+from passlib.context import CryptContext
+
+from api import logs
+from commands import passwords
+from tests.api.conftest import whole
+from tests.api.site import Site
+from tests.support import Database
+
+__all__ = ["House", "cheap_hashes", "house", "kept_log"]
+
+
+class House:
+    """Where it can be asked, what it is made of, and what it has logged."""
+
+    def __init__(self, site: Site, port: int, log: io.BytesIO) -> None:
+        self.site = site
+        self.url = f"http://127.0.0.1:{port}"
+        self.loop = asyncio.get_running_loop()
+        self._log = log
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The lines that were logged."""
+        return [json.loads(line) for line in self._log.getvalue().splitlines()]
+
+    def done(self, coroutine: Any) -> Any:
+        """What comes of it on the loop that serves; for those who are on another thread."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
+
+
+@contextmanager
+def cheap_hashes() -> Iterator[None]:
+    """The same kind of hash for a thousandth of its cost, so that what is measured in requests is not spent on hashing."""
+    dear = passwords._context
+    cheap: CryptContext = dear.copy(argon2__memory_cost=8, argon2__time_cost=1)
+    passwords._context = cheap  # type: ignore[misc] # it is Final to all but this
+    try:
+        yield
+    finally:
+        passwords._context = dear  # type: ignore[misc]
+
+
+@contextmanager
+def kept_log() -> Iterator[io.BytesIO]:
+    """Everything that is logged meanwhile, in the form that a process of ours gives it."""
+    kept = io.BytesIO()
+    text = io.TextIOWrapper(kept, write_through=True)
+    root = logging.getLogger()
+    handlers, level, configured = root.handlers[:], root.level, structlog.get_config()
+    root.handlers.clear()
+    logs.configure("info")
+    structlog.configure(logger_factory=structlog.BytesLoggerFactory(kept), cache_logger_on_first_use=False)
+    for handler in root.handlers:
+        handler.setStream(text)  # type: ignore[attr-defined] # it is the StreamHandler that was just made
+    try:
+        yield kept
+    finally:
+        root.handlers[:], root.level = handlers, level
+        structlog.configure(**configured)
+        text.detach()  # it would close what is kept
+
+
+@asynccontextmanager
+async def house(
+    database: Database, *, around: Callable[[Any], Any] = lambda app: app, **changes: Any
+) -> AsyncIterator[House]:
+    """A Muster with an administrator on a free port, while the context is open.
+
+    `around` puts something before it, `changes` are of its settings; unless they name a Redis, nothing is limited.
+    """
+    with cheap_hashes(), kept_log() as log:
+        async with whole(database, even_answers_milliseconds=0, sign_in_attempts=5, **changes) as site:
+            options: Any = {"lifespan": "off", "log_config": None, "access_log": False, "server_header": False}
+            server = uvicorn.Server(uvicorn.Config(around(site.app), port=0, ws="none", **options))
+            task = asyncio.create_task(server._serve())  # without its signal handlers: whoever runs this has their own
+            while not server.started:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+            try:
+                yield House(site, server.servers[0].sockets[0].getsockname()[1], log)
+            finally:
+                server.should_exit = True
+                await task
