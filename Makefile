@@ -5,10 +5,10 @@ BIN := .venv/bin
 UV = $(if $(wildcard .tools/bin/uv),.tools/bin/uv,uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check torture fuzz bench docs
+.PHONY: help install up test check torture fuzz enumeration bench docs
 
 help: ## Show what can be made (this text).
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  ARGS="..." passes arguments on, as in: make up ARGS="--port 0"; make test ARGS="tests/events -x"'
 
 install: .venv/.stamp ## Make .venv as uv.lock describes it; fetch uv into .tools when it is not installed.
@@ -47,6 +47,9 @@ torture: .venv/.stamp ## Append a million events while backends are killed, and 
 
 fuzz: .venv/.stamp ## Ask all that the OpenAPI document allows and forbids, as everyone; tells its seed; ARGS="--help" tells more.
 	@exec $(BIN)/python -W error -m tests.fuzz $(ARGS)
+
+enumeration: .venv/.stamp ## Ask about addresses of every kind, and judge whether answers or their times tell who has an account; takes hours.
+	@exec $(BIN)/python -m tests.enumeration $(ARGS)
 
 bench: .venv/.stamp ## Measure against the peers and print one table; takes a while.
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
