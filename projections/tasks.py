@@ -34,7 +34,7 @@ BEAT_SECONDS: Final = 0.5
 GAP_SECONDS: Final = 0.1
 """Between two slices nobody holds a partition for some milliseconds; what nobody holds twice in this time is lost."""
 
-DRAIN_SECONDS: Final = 1.2
+DRAIN_SECONDS: Final = 1.0
 
 _log = structlog.get_logger()
 
@@ -159,9 +159,11 @@ class Tasks:
         receiving = asyncio.create_task(self._queue.receive(finished, most_tasks), name="receiver")
         await finished.wait()
         heart.cancel()
+        receiving.cancel()  # it would wait for another task; what it had taken and not begun, others find
         self._slices.stop()
         self._robots.stop()
-        await asyncio.wait([receiving, *self._doing], timeout=DRAIN_SECONDS)
+        if self._doing:
+            await asyncio.wait(list(self._doing), timeout=DRAIN_SECONDS)
         left = [heart, receiving, *self._doing]
         for task in left:
             task.cancel()
