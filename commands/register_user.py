@@ -10,7 +10,7 @@ from commands.display_names import display_name
 from commands.errors import AddressTaken
 from commands.locales import locale
 from commands.passwords import acceptable
-from commands.secrets import PASSWORD
+from commands.secrets import PASSWORD, Secret
 from commands.unit import Unit
 from commands.user import Mail, User
 from events.user import AddressRegisteredAgain, RegistrationSuperseded, UserEvent, UserRegistered
@@ -61,7 +61,8 @@ class RegisterUser(Struct, frozen=True):
         hashed = await unit.once("hash", lambda: unit.hasher.hash(password))
 
         owner_id = await unit.owner(EMAIL_SCOPE, claim_key(unit.rules.claims_key, email.canonical))
-        owner = await unit.user(owner_id or unit.new_id())
+        asked_id = owner_id or unit.new_id()  # somebody is asked about in any case, so that it takes as long
+        owner, secret = await unit.user(asked_id), await unit.secret(asked_id, PASSWORD)
         user_id = unit.new_id()
         events = self.decide(owner, registration)
         if events:
@@ -70,7 +71,7 @@ class RegisterUser(Struct, frozen=True):
             await unit.keep_secret(user_id, PASSWORD, user_id, hashed.encode())
         if owner_id:
             unit.record_user(owner_id, *self.decide_owner(owner, user_id, unit.now))
-            await drop_password(unit, owner_id, owner)
+            drop_password(unit, owner, secret)
         unit.pretend()
         return Registered(user_id)
 
@@ -83,9 +84,9 @@ async def take_address(unit: Unit, user_id: UUID, email: Address, owner_id: UUID
     unit.claim(EMAIL_SCOPE, key, expected=owner_id, owner=user_id, proven=proven)
 
 
-async def drop_password(unit: Unit, owner_id: UUID, owner: User) -> None:
+def drop_password(unit: Unit, owner: User, secret: Secret | None) -> None:
     """Whoever never proved the address loses the password with it."""
-    if owner.active and not owner.proved and (secret := await unit.secret(owner_id, PASSWORD)):
+    if owner.active and not owner.proved and secret is not None:
         unit.drop_secret(secret)
 
 
@@ -93,4 +94,4 @@ async def supersede(unit: Unit, owner_id: UUID, owner: User, by: UUID) -> None:
     """End a registration whose address somebody else has proved."""
     if owner.active:
         unit.record_user(owner_id, RegistrationSuperseded(by))
-    await drop_password(unit, owner_id, owner)
+    drop_password(unit, owner, await unit.secret(owner_id, PASSWORD))

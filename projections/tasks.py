@@ -18,7 +18,7 @@ from projections.causes import told
 from projections.consumer import Consumer
 from projections.heartbeat import end_stuck_holders, unheld
 from projections.queue import Queue
-from projections.reactions.deliveries import any_due
+from projections.reactions.deliveries import DUE_AFTER_SECONDS, any_due
 from projections.reactions.reaction import Reaction
 from projections.reactions.robots import Robots
 from projections.reactions.sending import Sending
@@ -112,12 +112,17 @@ class Tasks:
 
     def _stepped(self, consumer: Consumer, _events: int) -> None:
         if isinstance(consumer, Reaction):
-            self._begin(self._have_sent())
+            self._begin(self._have_sent_when_due())
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._doing.add(task)
         task.add_done_callback(self._doing.discard)
+
+    async def _have_sent_when_due(self) -> None:
+        """What was just written down is due in a moment; should this worker end before, another one finds it."""
+        await asyncio.sleep(DUE_AFTER_SECONDS)
+        await self._have_sent()
 
     async def _have_sent(self) -> None:
         """By the run under way in this process, by whichever worker takes the task, or else here."""

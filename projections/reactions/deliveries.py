@@ -13,7 +13,21 @@ from msgspec import Struct
 
 from events.connections import Reading
 
-__all__ = ["Delivery", "Owed", "any_due", "begin_attempt", "hold", "owe", "postpone", "redrive", "settle"]
+__all__ = [
+    "DUE_AFTER_SECONDS",
+    "Delivery",
+    "Owed",
+    "any_due",
+    "begin_attempt",
+    "hold",
+    "owe",
+    "postpone",
+    "redrive",
+    "settle",
+]
+
+DUE_AFTER_SECONDS: Final = 0.2
+"""Mail waits until the answer to the command is out: the time of an answer must not tell whether mail is written."""
 
 INTERRUPTED: Final = "The attempt was interrupted: whether the mail was taken is not known."
 _HOLD_SECONDS: Final = 2
@@ -51,14 +65,15 @@ async def owe(connection: asyncpg.Connection, owed: Sequence[Owed]) -> None:
     """Write deliveries down, in the transaction that moves the reaction's checkpoint; one that is there stays as it is."""
     if owed:
         await connection.execute(
-            "INSERT INTO deliveries (id, position, reaction, slot, subject_id) "
-            "SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::uuid[]) "
-            "ON CONFLICT DO NOTHING",
+            "INSERT INTO deliveries (id, position, reaction, slot, subject_id, next_attempt_at) "
+            "SELECT owed.*, clock_timestamp() + make_interval(secs => $6) "
+            "FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::uuid[]) AS owed ON CONFLICT DO NOTHING",
             [delivery.id for delivery in owed],
             [delivery.position for delivery in owed],
             [delivery.reaction for delivery in owed],
             [delivery.slot for delivery in owed],
             [delivery.subject_id for delivery in owed],
+            DUE_AFTER_SECONDS,
         )
 
 
