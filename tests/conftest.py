@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -13,8 +14,16 @@ from events.committer import Committer
 from events.connections import connect, open_pool
 from events.migrations.upgrade import migrate
 from tests.debian import DebianPostgres, debian_postgres
+from tests.hashes import cheap_hashes
 from tests.muster import Muster
 from tests.support import Database, Given, History
+
+
+@pytest.fixture(autouse=True)
+def hashes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Passwords are hashed at a thousandth of the cost, but where a test is about that cost (`real_hashes`)."""
+    with nullcontext() if request.node.get_closest_marker("real_hashes") else cheap_hashes():
+        yield
 
 
 @pytest.fixture(scope="session")

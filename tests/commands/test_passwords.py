@@ -12,6 +12,8 @@ from commands.errors import WeakPassword
 from commands.passwords import Hasher, HasherBusy, Verified, acceptable, normalised
 from tests.muster import PASSWORD
 
+pytestmark = pytest.mark.real_hashes
+
 
 @pytest.fixture
 def hasher():

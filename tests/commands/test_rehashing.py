@@ -15,6 +15,8 @@ from commands.sign_in import SignIn
 from commands.unit import Unit
 from tests.muster import PASSWORD
 
+pytestmark = pytest.mark.real_hashes
+
 TODAYS = b"$argon2id$v=19$m=19456,t=2,p=1$"
 IMPORTED = {
     "weaker argon2id": schemes.argon2.using(type="ID", memory_cost=8192, time_cost=1, parallelism=1).hash(PASSWORD),

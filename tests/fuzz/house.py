@@ -10,15 +10,14 @@ from typing import Any
 
 import structlog
 import uvicorn
-from passlib.context import CryptContext
 
 from api import logs
-from commands import passwords
 from tests.api.conftest import whole
 from tests.api.site import Site
+from tests.hashes import cheap_hashes
 from tests.support import Database
 
-__all__ = ["House", "cheap_hashes", "house", "kept_log"]
+__all__ = ["House", "house", "kept_log"]
 
 
 class House:
@@ -38,18 +37,6 @@ class House:
     def done(self, coroutine: Any) -> Any:
         """What comes of it on the loop that serves; for those who are on another thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
-
-
-@contextmanager
-def cheap_hashes() -> Iterator[None]:
-    """The same kind of hash for a thousandth of its cost, so that what is measured in requests is not spent on hashing."""
-    dear = passwords._context
-    cheap: CryptContext = dear.copy(argon2__memory_cost=8, argon2__time_cost=1)
-    passwords._context = cheap  # type: ignore[misc] # it is Final to all but this
-    try:
-        yield
-    finally:
-        passwords._context = dear  # type: ignore[misc]
 
 
 @contextmanager

@@ -8,6 +8,8 @@ import pytest
 from commands.passwords import Place
 from tests.api.site import PASSWORD, in_one_task, served
 
+pytestmark = pytest.mark.real_hashes
+
 
 @pytest.fixture
 def compared(monkeypatch):

@@ -10,6 +10,8 @@ from events.connections import connect
 from tests.api.site import PASSWORD, projected, served
 from tests.support import Database
 
+pytestmark = pytest.mark.real_hashes
+
 MIXED = "".join(chr(0x21 + number % 0x5B) for number in range(0, 11 * 1024, 11))
 
 

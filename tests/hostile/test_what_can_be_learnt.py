@@ -20,6 +20,8 @@ from tests.enumeration.people import WRONG_PASSWORD, new_email, people
 from tests.enumeration.questions import QUESTIONS
 from tests.enumeration.sampling import Samples, sample
 
+pytestmark = pytest.mark.real_hashes
+
 TIMES = 12
 SAME = {"X-Request-Id": "same"}
 GOING_ON = ("ratelimit", "retry-after", "etag", "event-position")

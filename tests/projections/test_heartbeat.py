@@ -37,7 +37,7 @@ async def test_ends_a_holder_that_asks_nothing_and_spares_others(database, proje
     assert await end_stuck_holders(projector_pool, [VIEW], seconds=60) == 0
     assert await until(lambda: end_stuck_holders(projector_pool, [VIEW], seconds=0.05)) == 1
     await until(lambda: unheld(projector_pool, [VIEW]))
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)):
         await stuck.execute("SELECT 1")
     await idle.execute("SELECT 1")
     await idle.close()

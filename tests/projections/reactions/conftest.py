@@ -42,12 +42,13 @@ class Post:
         return Sending(self.pool, keys, emails, MailServer(mail.url), lambda: self.now)
 
     async def react(self) -> None:
-        """Take in what happened."""
+        """Take in what happened, and let the moment pass for which mail waits."""
         async with self.pool.acquire() as connection:
             checkpoint = await take(connection, EMAILS.name, 0)
             assert checkpoint
             await EMAILS.step(connection, checkpoint)
             await release(connection, EMAILS.name, 0)
+        await self.database.query("UPDATE deliveries SET next_attempt_at = created_at WHERE attempts = 0")
 
     async def rewind(self) -> None:
         """Have the reaction see everything once more."""
