@@ -47,16 +47,15 @@ async def answered(
     *,
     if_match: str | None = None,
     reason: str | None = None,
-    permission: str = "users:read",
 ) -> Response[None]:
     """Have a command about a user done, at the version that If-Match names, and answer 204; or tell what it would do.
 
-    A dry run is for those who may see the user: themselves, and whoever has the permission. Raises as `ask`.
+    A dry run is for those who may see the user: themselves, and whoever has `users:read`. Raises as `ask`.
     """
     checked = only_at(command, subject_id, if_match)
     caller = request.user
     if wants_dry_run(request):
-        if caller is None or not (caller.user_id == subject_id or caller.may(permission)):
+        if caller is None or not (caller.user_id == subject_id or caller.may("users:read")):
             raise DryRunRefused
         await limited(request, COMMANDS, account=caller.user_id)
         context = _context(request, reason, None)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from commands.addresses import EMAIL_SCOPE, address, claim_key
+from commands.addresses import EMAIL_SCOPE, any_key
 from commands.secrets import PASSWORD
 from commands.unit import Rules, Unit
 from commands.user import User
@@ -38,7 +38,7 @@ class LapseRegistration(Struct, frozen=True):
             return False
         unit.record_user(self.user_id, *events)
         if isinstance(user.email, str):
-            key = claim_key(unit.rules.claims_key, address(user.email).canonical)
+            key = any_key(unit.rules.claims_key, user.email)
             unit.claim(EMAIL_SCOPE, key, expected=self.user_id, owner=None)
         if secret := await unit.secret(self.user_id, PASSWORD):
             unit.drop_secret(secret)

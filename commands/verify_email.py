@@ -4,7 +4,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from commands.addresses import EMAIL_SCOPE, address, claim_key
+from commands.addresses import EMAIL_SCOPE, any_key
 from commands.errors import AddressTaken, InvalidLink, LinkSpent
 from commands.links import VERIFY_EMAIL, read_link
 from commands.register_user import supersede
@@ -45,12 +45,12 @@ class VerifyEmail(Struct, frozen=True):
         events = self.decide(user, link.version)
         unit.record_user(self.user_id, *events)
         assert isinstance(user.email, str), "an account that is active has not been forgotten"
-        key = self._key(unit, user.email)
+        key = any_key(unit.rules.claims_key, user.email)
         if not isinstance(events[0], EmailChanged):
             unit.claim(EMAIL_SCOPE, key, expected=self.user_id, owner=self.user_id, proven=True)
             return
         assert isinstance(user.new_email, str)
-        new_key = self._key(unit, user.new_email)
+        new_key = any_key(unit.rules.claims_key, user.new_email)
         await self._take(unit, new_key)
         if key != new_key:
             unit.claim(EMAIL_SCOPE, key, expected=self.user_id, owner=self.user_id, proven=False)
@@ -62,6 +62,3 @@ class VerifyEmail(Struct, frozen=True):
         unit.claim(EMAIL_SCOPE, key, expected=owner_id, owner=self.user_id, proven=True)
         if owner_id and owner_id != self.user_id:
             await supersede(unit, owner_id, owner, self.user_id)
-
-    def _key(self, unit: Unit, email: str) -> bytes:
-        return claim_key(unit.rules.claims_key, address(email).canonical)
