@@ -7,7 +7,7 @@ first wrong field only.
 import json
 import unicodedata
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 from litestar.connection import Request
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
@@ -41,6 +41,11 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
 
 class JsonRequest(Request[Caller | None, Any, Any]):
     """A request whose body is read by the rules of this module."""
+
+    def having(self, body: bytes) -> Self:
+        """The request, whose body has been received."""
+        self._body = body
+        return self
 
     async def json(self) -> Any:
         """The body as the type that the route declares; None when there is no body."""
