@@ -11,6 +11,7 @@ from litestar.config.cors import CORSConfig
 from api.addresses import Addresses
 from api.administrators import Administrators
 from api.bodies import Body, ClientGone, JsonRequest, invalid_fields
+from api.deliveries import Deliveries
 from api.documentation import configuration, openapi_json
 from api.history import History
 from api.logs import request_id
@@ -22,6 +23,7 @@ from api.passwords import Passwords, Resets
 from api.problem_pages import ProblemTypes
 from api.problems import MEDIA_TYPE, answer
 from api.profiles import Profiles
+from api.projections import Projections
 from api.reasons import InvalidFields
 from api.requests import Surrounding
 from api.roles import Roles
@@ -47,6 +49,7 @@ OF_ONE_FIELD = (
 ROUTES = (
     Addresses,
     Administrators,
+    Deliveries,
     History,
     Machines,
     Me,
@@ -55,6 +58,7 @@ ROUTES = (
     Passwords,
     ProblemTypes,
     Profiles,
+    Projections,
     Resets,
     Roles,
     Sessions,
@@ -122,6 +126,7 @@ def _cors(origins: str) -> CORSConfig | None:
         expose_headers=[
             "ETag",
             "Event-Position",
+            "Left-Out",
             "Link",
             "Location",
             "Preference-Applied",

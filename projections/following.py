@@ -23,7 +23,7 @@ _QUESTION: Final = f"""
         SELECT {COLUMNS} FROM stored_events
         WHERE notification_id > $1 AND notification_id <= $1 + {SPAN}
             AND (topic = ANY($2) OR $3 AND topic <> ALL($4))
-            AND get_byte(uuid_send(subject_id), 15) % $5 = $6
+            AND (get_byte(uuid_send(subject_id), 15) % $5 = $6 OR subject_id IS NULL AND topic = ANY($2))
         ORDER BY notification_id LIMIT $7
     ) AS next ON true
     ORDER BY next.notification_id
@@ -47,8 +47,8 @@ async def next_events(
 ) -> Next:
     """What follows a checkpoint, in one question and so of one moment.
 
-    Events about the partition's subjects whose topic is among `topics`; where the topics that this version knows are
-    given, also those that it does not.
+    Events about the partition's subjects, or about nobody, whose topic is among `topics`; where the topics that this version knows are
+    given, also those about its subjects that it does not.
     """
     rows = await connection.fetch(
         _QUESTION,

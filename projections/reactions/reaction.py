@@ -26,6 +26,11 @@ class Reaction:
         self.name = name
         self._slots = {event.__name__: slot for event, slot in slots.items()}
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The events that it answers, by their topics."""
+        return tuple(self._slots)
+
     async def begin(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> None:
         """A reaction has nothing to remember."""
 
@@ -34,13 +39,13 @@ class Reaction:
 
         A checkpoint that moves alone does not wait for the disk: should it be lost, nothing is found again. Nobody waits for a reaction, so its positions are not announced.
         """
-        found = await next_events(connection, checkpoint, list(self._slots))
+        found = await next_events(connection, checkpoint, self.topics)
         if not found.rows:
             if found.position > checkpoint.position:
                 checkpoint = await move(connection, checkpoint, found.position, tell=False)
             return Step(checkpoint, found.behind, 0)
         async with connection.transaction():
-            await move(connection, checkpoint, found.position, lasting=True, tell=False)
+            await move(connection, checkpoint, found.position, taken=len(found.rows), lasting=True, tell=False)
             await owe(connection, [self._owed(row) for row in found.rows])
         return Step(replace(checkpoint, position=found.position), found.behind, len(found.rows))
 

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from events.connections import connect
 from events.event import Recorded
 from events.store import head, read_log
+from projections.models import MODELS
 from projections.read_model import ReadModel
 from projections.rows import Rows
-from projections.worker import MODELS
 from tests.fuzz.house import House
 from tests.support import until
 
