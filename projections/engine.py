@@ -120,19 +120,21 @@ class Projector(Generic[R]):
         again: bool = False,
     ) -> Sequence[Parked]:
         subjects = {row["subject_id"] for row in log_rows}
-        await self._keys.fetch(connection, subjects)
+        if self._model.opens_seals:
+            await self._keys.fetch(connection, subjects)
         facts = [self._fact(row) for row in log_rows if row["notification_id"] not in self._discarded]
         rows = await self._rows.load(connection, subjects)
-        folded = fold(self._model, rows, facts, blocked)
+        seen = await self._rows.seen(connection, subjects) if checkpoint.replaying else None
+        folded = fold(self._model, rows, facts, blocked, seen)
         tried = [row["notification_id"] for row in log_rows] if again else []
         taken = 0 if again else len(log_rows)
         try:
             await self._write(connection, checkpoint, position, folded, tried, taken)
         except REFUSED_DATA:
-            refused = await self._refused(connection, list(folded.changed.values()))
+            refused = await self._refused(connection, folded.changed)
             if not refused:
                 raise
-            folded = fold(self._model, rows, facts, {**blocked, **refused})
+            folded = fold(self._model, rows, facts, {**blocked, **refused}, seen)
             await self._write(connection, checkpoint, position, folded, tried, taken)
         if folded.parked:
             self._blocked.setdefault(checkpoint.partition, set()).update(event.key for event in folded.parked)
@@ -143,7 +145,7 @@ class Projector(Generic[R]):
 
     def _fact(self, row: Any) -> Fact:
         try:
-            return recorded(row, self._keys)
+            return recorded(row, self._keys if self._model.opens_seals else None)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one event, the others go on
             return Unreadable(row["notification_id"], row["subject_id"], error)
 
@@ -158,8 +160,8 @@ class Projector(Generic[R]):
     ) -> None:
         async with connection.transaction():
             await move(connection, checkpoint, position, taken=taken)
-            await self._rows.write(connection, list(folded.changed.values()))
             await self._rows.remove(connection, folded.removed)
+            await self._rows.write(connection, folded.changed)
             if tried:
                 still = {event.position for event in folded.parked}
                 await unpark(connection, checkpoint, [tried_one for tried_one in tried if tried_one not in still])

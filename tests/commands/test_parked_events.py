@@ -8,7 +8,7 @@ from commands.errors import NoSuchParkedEvent, NoSuchReadModel
 from commands.handler import Context
 from commands.projection import Decisions, fold
 from commands.retry_parked_events import RetryParkedEvents
-from events.event import Actor
+from events.event import Actor, Event
 from events.projection import STREAM_TYPE, ParkedEventDiscarded, ParkedEventsRetried, stream_id
 from queries.history import history as events_of_the_log
 from tests.support import History
@@ -17,7 +17,7 @@ ADA, BOB = uuid7(), uuid7()
 OPERATOR = Context(Actor("operator"), reason="ada@example.com asked for it")
 
 
-def decided(*events: object) -> Decisions:
+def decided(*events: Event) -> Decisions:
     return fold(History(STREAM_TYPE, stream_id("users")).of(*events))
 
 
