@@ -33,15 +33,15 @@ async def test_an_announcement_that_concerns_nobody_costs_one_look_at_ten_thousa
 
 
 async def test_those_who_are_due_at_once_are_answered_in_the_order_in_which_they_came():
-    waiting, answered = Waiting(), []
+    waiting, answered = Waiting(), list[asyncio.Future[None]]()
     waiting.divide(1)
     waiters = [Waiter(7, 5) for _ in range(50)]
-    for number, waiter in enumerate(waiters):
-        waiter.reached.add_done_callback(lambda _, number=number: answered.append(number))
+    for waiter in waiters:
+        waiter.reached.add_done_callback(answered.append)
         waiting.add(waiter)
     waiting.reached(0, 5)
     await asyncio.sleep(0)
-    assert answered == list(range(50))
+    assert answered == [waiter.reached for waiter in waiters]
 
 
 async def test_those_who_go_away_do_not_pile_up():
