@@ -52,7 +52,7 @@ async def reached(
 async def user_view(
     request: JsonRequest, user_id: UUID, if_none_match: str | None, min_position: str | None, prefer: str | None
 ) -> Response[UserView]:
-    """A user as the view has them, or 304. Raises `NoSuchUser`."""
+    """A user as the view has them, or 304. Raises `NoSuchUser`, and `ViewParked` where the view does not know."""
     applied = await reached(request, user_id, min_position, prefer)
     view, position = await user_by_id(runtime_of(request).reader, user_id)
     if view is None:

@@ -13,10 +13,13 @@ import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
-__all__ = ["PROJECTED", "Checkpoint", "Overtaken", "lock_key", "move", "prepare", "release", "take"]
+__all__ = ["FADES_SECONDS", "PROJECTED", "Checkpoint", "Overtaken", "lock_key", "move", "prepare", "release", "take"]
 
 PROJECTED: Final = "projected"
 _PREPARE_LOCK: Final = 0x70726570
+
+FADES_SECONDS: Final = 10.0
+"""In so many seconds an event counts for 1/e of what it did, in what a partition took in `lately`."""
 
 
 class Overtaken(Exception):
@@ -85,6 +88,12 @@ async def _divide(connection: asyncpg.Connection, consumer: str, partitions: int
         consumer,
         partitions,
     )
+    await connection.execute(
+        "UPDATE checkpoints SET parked = counted.parked FROM ("
+        "SELECT partition, count(*) AS parked FROM parked_events WHERE consumer = $1 GROUP BY partition) AS counted "
+        "WHERE consumer = $1 AND checkpoints.partition = counted.partition",
+        consumer,
+    )
     await connection.execute("SELECT pg_notify($1, $2)", PROJECTED, consumer)
 
 
@@ -108,22 +117,31 @@ async def release(connection: asyncpg.Connection, consumer: str, partition: int)
     await connection.execute("SELECT pg_advisory_unlock($1, $2)", lock_key(consumer), partition)
 
 
-_MOVE: Final = """
+_MOVE: Final = f"""
     WITH moved AS (
-        UPDATE checkpoints SET position = $5, moved_at = clock_timestamp()
+        UPDATE checkpoints SET position = $5, moved_at = clock_timestamp(), taken = taken + $8,
+            lately = lately * exp(least(extract(epoch FROM moved_at - clock_timestamp())::float8, 0) / {FADES_SECONDS}) + $8
         WHERE consumer = $1 AND partition = $2 AND partitions = $3 AND position = $4
         RETURNING position
     )
     SELECT CASE WHEN $6 THEN set_config('synchronous_commit', 'off', true) END,
            CASE WHEN $7 THEN pg_notify('projected', $1 || ':' || $2 || ':' || $5) END
     FROM moved
-"""
+"""  # noqa: S608 - made of constants
 
 
 async def move(
-    connection: asyncpg.Connection, checkpoint: Checkpoint, position: int, *, lasting: bool = False, tell: bool = True
+    connection: asyncpg.Connection,
+    checkpoint: Checkpoint,
+    position: int,
+    *,
+    taken: int = 0,
+    lasting: bool = False,
+    tell: bool = True,
 ) -> Checkpoint:
     """Move a checkpoint, in the transaction that writes what it stands for; `tell` announces it once that commits.
+
+    `taken` is how many events that concern the partition lie between.
 
     Unless `lasting`, the transaction does not wait for the disk: should the server fail, the checkpoint and what was written
     with it are lost together and made again from the log. Raises `Overtaken` when it is not where it was read.
@@ -137,6 +155,7 @@ async def move(
         position,
         not lasting,
         tell,
+        taken,
     )
     if moved is None:
         raise Overtaken(checkpoint.consumer)

@@ -23,7 +23,7 @@ _QUESTION: Final = f"""
         SELECT {COLUMNS} FROM stored_events
         WHERE notification_id > $1 AND notification_id <= $1 + {SPAN}
             AND (topic = ANY($2) OR $3 AND topic <> ALL($4))
-            AND get_byte(uuid_send(subject_id), 15) % $5 = $6
+            AND (get_byte(uuid_send(subject_id), 15) % $5 = $6 OR subject_id IS NULL AND topic = ANY($2))
         ORDER BY notification_id LIMIT $7
     ) AS next ON true
     ORDER BY next.notification_id
@@ -44,15 +44,18 @@ async def next_events(
     topics: Sequence[str],
     known: Sequence[str] | None = None,
     limit: int = MOST_EVENTS,
+    *,
+    looked: int = 0,
 ) -> Next:
     """What follows a checkpoint, in one question and so of one moment.
 
-    Events about the partition's subjects whose topic is among `topics`; where the topics that this version knows are
-    given, also those that it does not.
+    Events about the partition's subjects, or about nobody, whose topic is among `topics`; where the topics that this version knows are
+    given, also those about its subjects that it does not. Up to `looked` there is nothing.
     """
+    after = max(checkpoint.position, looked)
     rows = await connection.fetch(
         _QUESTION,
-        checkpoint.position,
+        after,
         topics,
         known is not None,
         known or [],
@@ -63,6 +66,6 @@ async def next_events(
     head = rows[0]["head"]
     if rows[0]["notification_id"] is None:
         rows = []
-    position = rows[-1]["notification_id"] if len(rows) == limit else min(head, checkpoint.position + SPAN)
-    position = max(position, checkpoint.position)
+    position = rows[-1]["notification_id"] if len(rows) == limit else min(head, after + SPAN)
+    position = max(position, after)
     return Next(rows, position, position < head)

@@ -16,7 +16,7 @@ import structlog
 from events.tail import Wakeups
 from projections.causes import told
 from projections.consumer import Consumer
-from projections.heartbeat import end_stuck_holders, unheld
+from projections.heartbeat import GAP_SECONDS, end_stuck_holders, unheld
 from projections.queue import Queue
 from projections.reactions.deliveries import DUE_AFTER_SECONDS, any_due
 from projections.reactions.reaction import Reaction
@@ -31,9 +31,6 @@ SEND: Final = "send"
 RUN: Final = "run"
 
 BEAT_SECONDS: Final = 0.5
-GAP_SECONDS: Final = 0.1
-"""Between two slices nobody holds a partition for some milliseconds; what nobody holds twice in this time is lost."""
-
 DRAIN_SECONDS: Final = 1.0
 
 _log = structlog.get_logger()

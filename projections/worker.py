@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -19,28 +21,22 @@ from events.tail import Wakeups
 from projections import logs
 from projections.causes import told
 from projections.checkpoints import prepare
+from projections.concerns import REACTIONS
 from projections.consumer import Consumer
 from projections.engine import Projector
+from projections.models import MODELS
 from projections.queue import Queue
-from projections.reactions.emails import EMAILS, Emails
+from projections.reactions.emails import Emails
 from projections.reactions.mails import Links
 from projections.reactions.robots import ROBOTS, Robots
 from projections.reactions.sending import MOST_CONVERSATIONS, Sending
 from projections.reactions.smtp import MailServer
-from projections.read_model import ReadModel
 from projections.schedules import prepare_schedules
-from projections.sessions import SESSIONS
 from projections.sweeping import sweep_regularly
 from projections.tasks import Tasks
-from projections.user_days import USER_DAYS
-from projections.user_history import USER_HISTORY
-from projections.users import USERS
 from settings import Settings, key_bytes, master_keys
 
 __all__ = ["main", "run"]
-
-MODELS: Final[tuple[ReadModel[Any], ...]] = (USERS, SESSIONS, USER_HISTORY, USER_DAYS)
-REACTIONS: Final = (EMAILS,)
 
 START_AGAIN_SECONDS: Final = 0.5
 
@@ -60,6 +56,7 @@ async def run(settings: Settings) -> None:
     projectors = [Projector(model, keys) for model in MODELS]
     consumers: dict[str, Consumer] = {projector.name: projector for projector in projectors}
     consumers.update({reaction.name: reaction for reaction in REACTIONS})
+    name = f"muster worker {socket.gethostname()}:{os.getpid()}"[:63]
     holds = settings.partitions * len(projectors) + len(REACTIONS)
 
     async def prepared() -> asyncpg.Pool:
@@ -72,7 +69,7 @@ async def run(settings: Settings) -> None:
             await prepare_schedules(connection, [robot.name for robot in ROBOTS])
         finally:
             await connection.close()
-        return await open_pool(url, "muster worker", holds + MOST_CONVERSATIONS + 4)
+        return await open_pool(url, name, holds + MOST_CONVERSATIONS + 4)
 
     pool = await _patiently(prepared, finished)
     if pool is None:
