@@ -1,5 +1,6 @@
 """Keeps read models: takes the next events of a partition, folds them, and writes the rows with the checkpoint."""
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -30,6 +31,9 @@ R = TypeVar("R", bound=Row)
 _log = structlog.get_logger()
 
 RETRY_SECONDS: Final = 60.0
+HELD_SECONDS: Final = 0.05
+"""How often a table that stays behind another one looks how far that is."""
+
 REFUSED_DATA: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 
 
@@ -73,7 +77,9 @@ class Projector(Generic[R]):
         if not found.rows:
             if found.position > checkpoint.position:
                 checkpoint = await move(connection, checkpoint, found.position)
-            return Step(checkpoint, found.behind, 0)
+            if found.held:
+                await asyncio.sleep(HELD_SECONDS)
+            return Step(checkpoint, found.behind or found.held, 0)
         rows = undecided(found.rows)
         if not rows:
             return Step(await self._heed(connection, checkpoint, found.rows[0]), behind=True, events=1)
