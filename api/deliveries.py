@@ -31,7 +31,9 @@ def _one_of(name: str, values: tuple[str, ...], meaning: str) -> QueryParameter:
 
 Status = Annotated[str | None, _one_of("status", STATUSES, "Only those of this status.")]
 Reaction = Annotated[str | None, _one_of("reaction", NAMES, "Only those of this reaction.")]
-Subject = Annotated[UUID | None, QueryParameter(name="subject", description="Only those to this user.")]
+Subject = Annotated[
+    str | None, QueryParameter(name="subject", schema_extra={"format": "uuid"}, description="Only those to this user.")
+]
 
 
 class DeliveryList(Struct, frozen=True):
@@ -64,18 +66,12 @@ class Deliveries(Controller):
         subject: Subject = None,
     ) -> Response[DeliveryList]:
         """Of the newest events first. Filters combine."""
-        wrong = [
-            FieldError(parameter=name, detail="There is no such one.")
-            for name, value, known in (("status", status, STATUSES), ("reaction", reaction, NAMES))
-            if value is not None and value not in known
-        ]
-        if wrong:
-            raise InvalidParameters(errors=wrong)
-        filters = {"status": status, "reaction": reaction, "subject": subject}
-        name = f"deliveries {status} {reaction} {subject}"
+        user_id = _filters(status, reaction, subject)
+        filters = {"status": status, "reaction": reaction, "subject": user_id}
+        name = f"deliveries {status} {reaction} {user_id}"
         after = place_after(request, name, cursor, tuple[int, UUID])
         page = await deliveries(
-            runtime_of(request).reader, status=status, reaction=reaction, subject=subject, after=after, limit=limit
+            runtime_of(request).reader, status=status, reaction=reaction, subject=user_id, after=after, limit=limit
         )
         following = sealed_place(request, name, page.next)
         headers = page_headers(request, page.position, following, limit=limit, **filters)
@@ -106,6 +102,24 @@ class Deliveries(Controller):
         """Attempt a dead delivery again, at once and as often as a new one; others stay as they are. Safe to repeat."""
         await ask(request, RedriveDelivery(delivery_id))
         return await _told(request, delivery_id)
+
+
+def _filters(status: str | None, reaction: str | None, subject: str | None) -> UUID | None:
+    """The subject, if one is given. Raises `InvalidParameters` for all that there cannot be."""
+    wrong = [
+        FieldError(parameter=name, detail="There is no such one.")
+        for name, value, known in (("status", status, STATUSES), ("reaction", reaction, NAMES))
+        if value is not None and value not in known
+    ]
+    user_id = None
+    if subject is not None:
+        try:
+            user_id = UUID(subject)
+        except ValueError:
+            wrong.append(FieldError(parameter="subject", detail="This is not a UUID."))
+    if wrong:
+        raise InvalidParameters(errors=wrong)
+    return user_id
 
 
 async def _told(request: JsonRequest, delivery_id: UUID) -> Response[DeliveryView]:

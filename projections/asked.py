@@ -5,7 +5,6 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-import asyncpg
 import structlog
 
 from events.connections import Reading
@@ -36,9 +35,7 @@ class AskedFor:
         """The views that nobody builds now; not one that this worker has just failed at."""
         now = asyncio.get_running_loop().time()
         return [
-            view
-            for view in await to_do(connection, self._models.values())
-            if self._not_before.get(view, 0.0) <= now
+            view for view in await to_do(connection, self._models.values()) if self._not_before.get(view, 0.0) <= now
         ]
 
     async def build(self, view: str) -> None:

@@ -18,7 +18,7 @@ from projections.building import Builder
 from projections.read_model import ReadModel
 from projections.serving import builder_name
 
-__all__ = ["Build", "Builds", "BuilderLost", "Refused", "builders", "here"]
+__all__ = ["Build", "BuilderLost", "Builds", "Refused", "builders", "here"]
 
 PATIENCE_SECONDS: Final = 5.0
 

@@ -20,6 +20,7 @@ from projections.consumer import Step
 from projections.decisions import DECISIONS, decision, undecided
 from projections.folding import BLOCKED, Fact, Folded, Parked, Unreadable, fold
 from projections.following import MOST_EVENTS, next_events
+from projections.idling import Idling
 from projections.parking import blocked_keys, park, parked_rows, unpark
 from projections.read_model import ReadModel, Row
 from projections.rows import Rows
@@ -33,6 +34,9 @@ _log = structlog.get_logger()
 RETRY_SECONDS: Final = 60.0
 HELD_SECONDS: Final = 0.05
 """How often a table that stays behind another one looks how far that is."""
+
+TELLS_EVERY_SECONDS: Final = 0.01
+"""How long somebody who waits for all partitions of a view waits for the idle ones, at most."""
 
 REFUSED_DATA: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 
@@ -54,6 +58,7 @@ class Projector(Generic[R]):
         self._discarded: set[int] = set()
         self._blocked: dict[int, set[UUID]] = {}
         self._tried: dict[int, float] = {}
+        self._idling = Idling(TELLS_EVERY_SECONDS)
 
     async def create(self, connection: asyncpg.Connection, reader: str) -> None:
         """Make the table unless it is there, for the reader's role (a quoted name) to read."""
@@ -61,7 +66,8 @@ class Projector(Generic[R]):
 
     async def begin(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> None:
         """To be done when a partition was taken, before its first step."""
-        self._discarded = await discarded(connection, self._model.name)
+        self._idling.begin(checkpoint)
+        self._discarded |= await discarded(connection, self._model.name)
         blocked = await blocked_keys(connection, checkpoint)
         self._blocked[checkpoint.partition] = blocked
         if blocked and time.monotonic() > self._tried.get(checkpoint.partition, 0) + RETRY_SECONDS:
@@ -73,13 +79,18 @@ class Projector(Generic[R]):
 
         Raises `Overtaken` when someone else moved the checkpoint.
         """
-        found = await next_events(connection, checkpoint, self._topics, known_topics(), self._most_events)
+        looked = self._idling.looked(checkpoint)
+        found = await next_events(
+            connection, checkpoint, self._topics, known_topics(), self._most_events, looked=looked
+        )
         if not found.rows:
-            if found.position > checkpoint.position:
-                checkpoint = await move(connection, checkpoint, found.position)
             if found.held:
                 await asyncio.sleep(HELD_SECONDS)
-            return Step(checkpoint, found.behind or found.held, 0)
+            if found.position == checkpoint.position:
+                return Step(checkpoint, found.behind or found.held, 0)
+            if not found.held and (rests := self._idling.rests(checkpoint, found)):
+                return Step(checkpoint, found.behind, 0, rests)
+            return Step(await move(connection, checkpoint, found.position), found.behind or found.held, 0)
         rows = undecided(found.rows)
         if not rows:
             return Step(await self._heed(connection, checkpoint, found.rows[0]), behind=True, events=1)

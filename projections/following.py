@@ -60,16 +60,19 @@ async def next_events(
     topics: Sequence[str],
     known: Sequence[str] | None = None,
     limit: int = MOST_EVENTS,
+    *,
+    looked: int = 0,
 ) -> Next:
     """What follows a checkpoint, in one question and so of one moment.
 
     Events about the partition's subjects, or about nobody, whose topic is among `topics`; where the topics that this version knows are
-    given, also those about its subjects that it does not.
+    given, also those about its subjects that it does not. Up to `looked` there is nothing.
     """
+    after = max(checkpoint.position, looked)
     follows = () if checkpoint.follows is None else (checkpoint.follows,)
     rows = await connection.fetch(
         _BEHIND_ANOTHER if follows else _QUESTION,
-        checkpoint.position,
+        after,
         topics,
         known is not None,
         known or [],
@@ -82,6 +85,6 @@ async def next_events(
     head = end if rows[0]["most"] is None else min(end, rows[0]["most"])
     if rows[0]["notification_id"] is None:
         rows = []
-    position = rows[-1]["notification_id"] if len(rows) == limit else min(head, checkpoint.position + SPAN)
-    position = max(position, checkpoint.position)
+    position = rows[-1]["notification_id"] if len(rows) == limit else min(head, after + SPAN)
+    position = max(position, after)
     return Next(rows, position, position < head, position >= head < end)

@@ -25,12 +25,15 @@ from projections.keeping import Store, kept_up
 from projections.moments import NotComparable
 from projections.read_model import ReadModel
 from projections.rebuilds import BUILDING, FOLLOWING, INDEXING
-from projections.serving import drop_leftovers, positions, serving_table, swap
+from projections.serving import drop_leftovers, note, positions, serving_table, swap
 from projections.verifying import Verifier
 
 __all__ = ["Rebuilding", "Told"]
 
 EVENTS_IN_A_RANGE: Final = 25_000
+FEW_EVENTS: Final = 25_000
+"""So many are folded before a process has started."""
+
 TELLS_EVERY_SECONDS: Final = 0.5
 LOOK_SECONDS: Final = 0.05
 NEAR: Final = 1_000
@@ -105,8 +108,10 @@ class Rebuilding:
 
     async def _built(self, connection: asyncpg.Connection, processes: int) -> str:
         """A table with all rows up to the log's present end, and the checkpoints from which it follows."""
+        await note(connection, self._model)
         await drop_leftovers(connection, self._model)
         until = await head(connection)
+        processes = processes if until > FEW_EVENTS else 0
         target = await rebuilds.begin(connection, self._model, until, processes, by_workers=self._by_workers)
         model = self._model.on(target)
         await create(connection, model)

@@ -39,10 +39,7 @@ _ALIVE: Final = f"""EXISTS (
 
 
 class RebuildUnderWay(Exception):
-    """This view is being built anew already; `GET /v1/projections` tells how far that is."""
-
-    def __init__(self) -> None:
-        super().__init__(type(self).__doc__)
+    """Somebody else builds this view anew."""
 
 
 class Rebuild(Struct, frozen=True):

@@ -19,6 +19,7 @@ __all__ = [
     "drop_kept",
     "drop_leftovers",
     "kept_table",
+    "note",
     "positions",
     "serving",
     "serving_table",
@@ -74,6 +75,13 @@ async def serving(connection: Reading, name: str | None = None) -> list[Serving]
         name,
     )
     return [Serving(*row) for row in rows]
+
+
+async def note(connection: Reading, model: ReadModel[Any]) -> None:
+    """Let it be known that there is a read model, of this version. Safe to repeat."""
+    await connection.execute(
+        "INSERT INTO read_models (name, version) VALUES ($1, $2) ON CONFLICT DO NOTHING", model.name, model.version
+    )
 
 
 async def serving_table(connection: Reading, model: ReadModel[Any]) -> str | None:

@@ -1,5 +1,6 @@
 """The tables of read models that a worker keeps: which of them there are, and making the first one of each."""
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from projections.engine import Projector
 from projections.read_model import ReadModel
 from projections.rebuilds import RebuildUnderWay, ask
 from projections.rows import Rows
-from projections.serving import serving_table
+from projections.serving import note, serving_table
 
 __all__ = ["Tables", "open_view", "tables_of"]
 
@@ -36,9 +37,7 @@ async def open_view(connection: asyncpg.Connection, model: ReadModel[Any], parti
     """
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARE_LOCK)
-        await connection.execute(
-            "INSERT INTO read_models (name, version) VALUES ($1, $2) ON CONFLICT DO NOTHING", model.name, model.version
-        )
+        await note(connection, model)
         serves = await serving_table(connection, model)
         if serves is not None and await connection.fetchval("SELECT to_regclass($1) IS NULL", f"views.{serves}"):
             await connection.execute("DELETE FROM checkpoints WHERE consumer = $1", serves)
@@ -52,10 +51,8 @@ async def open_view(connection: asyncpg.Connection, model: ReadModel[Any], parti
             await Rows(model.on(serves)).create(connection, reader)
         await prepare(connection, dict.fromkeys(await tables_of(connection, model), partitions), {})
         if serves is None:
-            try:
+            with contextlib.suppress(RebuildUnderWay):
                 await ask(connection, model)
-            except RebuildUnderWay:
-                pass
 
 
 async def _point(connection: asyncpg.Connection, model: ReadModel[Any], table: str | None) -> None:

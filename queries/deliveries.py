@@ -32,7 +32,7 @@ from events.connections import Reading
 from projections.concerns import REACTIONS
 from projections.database import Statement, given
 
-__all__ = ["STATUSES", "DeliveryPage", "DeliveryView", "deliveries", "delivery_by_id"]
+__all__ = ["STATUSES", "DeliveryPage", "DeliveryView", "deliveries", "deliveries_left", "delivery_by_id"]
 
 MOST_DELIVERIES: Final = 200
 STATUSES: Final = ("waiting", "sent", "obsolete", "dead")
@@ -153,6 +153,15 @@ async def delivery_by_id(pool: Reading, delivery_id: UUID) -> tuple[DeliveryView
     row = await _by_id.fetchrow(pool, delivery_id=delivery_id)
     assert row is not None, "how far reactions are is always told"
     return (None if row["id"] is None else _view(row)), row["reached"]
+
+
+async def deliveries_left(pool: Reading) -> dict[str, int]:
+    """How many deliveries wait, and how many were given up; of both there are few."""
+    row = await pool.fetchrow(
+        "SELECT (SELECT count(*) FROM deliveries WHERE status = 'waiting') AS waiting, "
+        "(SELECT count(*) FROM deliveries WHERE status = 'dead') AS dead"
+    )
+    return dict(row)
 
 
 def _view(row: asyncpg.Record) -> DeliveryView:

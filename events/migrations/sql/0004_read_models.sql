@@ -56,5 +56,6 @@ END $$;
 REVOKE ALL ON FUNCTION ask_rebuild FROM PUBLIC;
 
 GRANT SELECT ON read_models, rebuilds TO {reader};
+GRANT SELECT ON read_models TO {writer};
 GRANT SELECT, INSERT, UPDATE, DELETE ON read_models, rebuilds TO {projector};
 GRANT EXECUTE ON FUNCTION ask_rebuild TO {writer}, {projector};
