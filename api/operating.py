@@ -59,6 +59,7 @@ def operate(name: str, work: Callable[[Settings], Coroutine[Any, Any, str | None
     from events.codec import SealBroken
     from events.errors import StoreUnavailable
     from projections.parking import ViewParked
+    from projections.positions import ViewBehind
 
     try:
         settings = load(_environment())
@@ -68,7 +69,7 @@ def operate(name: str, work: Callable[[Settings], Coroutine[Any, Any, str | None
         told = asyncio.run(work(settings))
     except Refused as refusal:
         refuse(f"{name}: {refusal}{ADVICE.get(type(refusal).__name__, '')}")
-    except (StoreUnavailable, SealBroken, ViewParked) as error:
+    except (StoreUnavailable, SealBroken, ViewBehind, ViewParked) as error:
         refuse(f"{name}: {error}", 1)
     except BrokenPipeError:  # whoever was reading has seen enough
         raise

@@ -9,6 +9,7 @@ from api.acting import Done, Operator, asks
 from api.arguments import Text, all_option, json_option, limit_option
 from api.looking import reading, tell
 from api.operating import as_json, operate
+from api.rebuild_commands import COMMANDS, in_words
 from api.tables import Table
 from settings import Settings
 
@@ -23,10 +24,11 @@ __all__ = ["projections"]
 @json_option
 @click.pass_context
 def projections(context: click.Context, *, json: bool) -> None:
-    """Look at views and reactions, and decide on what a view could not take.
+    """Look at views and reactions, build views anew, verify them, and decide on what one could not take.
 
     Alone, it tells of each partition how far it is, how far behind the log and since when, how many events a second it
-    took lately, how many are parked, and which worker holds it.
+    took lately, how many are parked, and which worker holds it; which table serves a view and which is kept; and what
+    became of each view's last rebuild, or how far it is.
 
     NAME is that of a view without its version, as in users. Tables are for people, with times in UTC; --json prints
     what the API would answer, one document a line, for programs. The environment is that of muster api; with none at
@@ -44,11 +46,23 @@ async def _status(settings: Settings, *, json: bool) -> None:
     async with reading(settings) as connection:
         found = await all_projections(connection)
     table = Table(
-        "NAME", "TABLE", "PARTITION", "POSITION", "BEHIND", "FOR (S)", "RATE (/S)", "PARKED", "MOVED (UTC)", "HELD BY"
+        "NAME",
+        "TABLE",
+        "STATE",
+        "PARTITION",
+        "POSITION",
+        "BEHIND",
+        "FOR (S)",
+        "RATE (/S)",
+        "PARKED",
+        "MOVED (UTC)",
+        "HELD BY",
     )
     rows = [row for item in found.items for row in _rows(item)]
-    for line in map(as_json, found.items) if json else table.lines(rows):
+    for line in map(as_json, [*found.items, *found.rebuilds]) if json else table.lines(rows):
         click.echo(line)
+    for rebuild in [] if json else found.rebuilds:
+        click.echo(in_words(rebuild))
 
 
 def _rows(item: "Projection") -> list[list[Any]]:
@@ -56,6 +70,7 @@ def _rows(item: "Projection") -> list[list[Any]]:
         [
             item.name,
             item.table,
+            item.state,
             part.partition,
             part.position,
             part.behind,
@@ -147,3 +162,6 @@ async def _ask_discard(operator: Operator, name: str, position: int) -> Done:
 
 
 _discard = asks(_ask_discard)
+
+for _command in COMMANDS:
+    projections.add_command(_command)

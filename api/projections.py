@@ -5,10 +5,10 @@ from uuid import UUID
 
 from litestar import Controller, Response, get, post
 from litestar.params import JSONBody, PathParameter
-from litestar.status_codes import HTTP_204_NO_CONTENT
+from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 from msgspec import Meta, Struct
 
-from api.asking import answered, runtime_of
+from api.asking import answered, ask, recorded_headers, runtime_of
 from api.auth import may
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun
@@ -17,25 +17,36 @@ from api.fields import Reason
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
 from api.reasons import InvalidCursor, NotPermitted, StaleVersion
 from commands.discard_parked_event import DiscardParkedEvent
-from commands.errors import NoSuchParkedEvent, NoSuchReadModel
+from commands.errors import NoSuchParkedEvent, NoSuchReadModel, RebuildUnderWay
+from commands.rebuild_read_model import RebuildReadModel
 from commands.retry_parked_events import RetryParkedEvents
 from events.errors import StoreUnavailable
 from events.projection import stream_id
 from projections.models import MODELS
+from projections.rebuilds import Rebuild
 from queries.parked_events import ParkedEventView, parked_events
 from queries.projections import Projection, projections
 
 __all__ = ["Name", "Projections", "require_model"]
 
+STATUS = "/v1/projections"
 NAMES = tuple(model.name for model in MODELS)
 Name = Annotated[str, PathParameter(schema_extra={"enum": NAMES}, description="The name of a read model.")]
 Position = Annotated[int, PathParameter(ge=1, le=2**63 - 1, description="The position of a parked event in the log.")]
 
 
 class ProjectionsAnswer(Struct, frozen=True):
-    """All of them; reactions as well as views."""
+    """All of them, reactions as well as views; and of each view the last rebuild, or the one that is under way."""
 
     items: list[Projection]
+    rebuilds: list[Rebuild]
+
+
+class RebuildTaken(Struct, frozen=True):
+    """It was taken: the name of the view, and where it is told how far it is."""
+
+    name: str
+    status: str
 
 
 class ParkedEventList(Struct, frozen=True):
@@ -81,7 +92,27 @@ class Projections(Controller):
         """How far each partition is and how far behind, how fast it goes, what it has parked, and which worker holds it."""
         found = await projections(runtime_of(request).reader)
         headers = {"Event-Position": str(found.position), "Cache-Control": "no-store"}
-        return Response(ProjectionsAnswer(found.items), headers=headers)
+        return Response(ProjectionsAnswer(found.items, found.rebuilds), headers=headers)
+
+    @post(
+        "/{name:str}/rebuild",
+        operation_id="rebuild_projection",
+        summary="Build a view anew",
+        status_code=HTTP_202_ACCEPTED,
+        guards=[may("operations")],
+        security=[{"token": []}],
+        responses=declared(TOKEN, COMMAND, PARAMETERS, NotPermitted, NoSuchReadModel, RebuildUnderWay),
+    )
+    async def rebuild(self, request: JsonRequest, name: Name) -> Response[RebuildTaken]:
+        """Have the workers fold the log into a new table beside the one that serves, which it replaces once it has come up.
+
+        Reads and writes go on meanwhile. How far it is stands in `rebuilds` at the Location.
+        """
+        require_model(name)
+        version = next(model.version for model in MODELS if model.name == name)
+        outcome = await ask(request, RebuildReadModel(name, version))
+        headers = recorded_headers(outcome) | {"Location": STATUS}
+        return Response(RebuildTaken(name, STATUS), status_code=HTTP_202_ACCEPTED, headers=headers)
 
     @get(
         "/{name:str}/parked",

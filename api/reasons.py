@@ -164,6 +164,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.LastAdministrator: 409,
     refusals.AddressNotProved: 409,
     RequestInProgress: 409,
+    refusals.RebuildUnderWay: 409,
     refusals.LinkExpired: 410,
     refusals.LinkSpent: 410,
     StaleVersion: 412,

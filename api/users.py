@@ -19,7 +19,7 @@ from api.fields import CHECKS, DisplayName, Email, Locale, Password
 from api.limits import REGISTRATION, limited
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
 from api.reasons import InvalidCursor, NotPermitted, RegistrationClosed
-from api.views import reached, registered_view, require_sight, user_view
+from api.views import reached, registered_view, require_sight, serving, user_view
 from commands.errors import AddressTaken, NoSuchUser
 from commands.register_user import RegisterUser
 from projections.parking import ViewParked
@@ -129,7 +129,7 @@ class Users(Controller):
         """The newest registrations first. Those of whom the view could not take something are left out: `Left-Out` says how many."""
         after = place_after(request, "users", cursor, UUID)
         applied = await reached(request, None, min_position, prefer)
-        page = await users(runtime_of(request).reader, after=after, limit=limit)
+        page = await users(runtime_of(request).reader, after=after, limit=limit, table=serving(request))
         following = sealed_place(request, "users", page.next)
         headers = page_headers(request, page.position, following, limit=limit)
         if page.left_out:

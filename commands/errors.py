@@ -51,6 +51,10 @@ class NoSuchReadModel(Refused):
     """There is no such read model."""
 
 
+class RebuildUnderWay(Refused):
+    """This view is being built anew already; `GET /v1/projections` and `muster projections` tell how far that is."""
+
+
 class NoSuchParkedEvent(Refused):
     """The read model has parked no such event."""
 

@@ -47,11 +47,7 @@ _TABLES: Final = "consumer ~ ('^' || $1 || '_v[0-9]+(_[0-9]+)?$')"
 
 
 async def _require(pool: Reading, name: str) -> None:
-    there = name.replace("_", "").isalnum() and await pool.fetchval(
-        f"SELECT EXISTS (SELECT FROM checkpoints WHERE {_TABLES})",  # noqa: S608 - made of constants
-        name,
-    )
-    if not there:
+    if not await pool.fetchval("SELECT EXISTS (SELECT FROM read_models WHERE name = $1)", name):
         raise NoSuchReadModel
 
 

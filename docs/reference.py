@@ -28,7 +28,7 @@ from api.problems import described_problems
 from events.event import Event, event_classes
 from events.personal import Forgotten, is_personal
 from projections.database import column_type
-from projections.worker import MODELS
+from projections.models import MODELS
 from settings import Settings, described, variable
 from tests.events.examples import EXAMPLES
 

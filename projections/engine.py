@@ -1,5 +1,6 @@
 """Keeps read models: takes the next events of a partition, folds them, and writes the rows with the checkpoint."""
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -31,6 +32,9 @@ R = TypeVar("R", bound=Row)
 _log = structlog.get_logger()
 
 RETRY_SECONDS: Final = 60.0
+HELD_SECONDS: Final = 0.05
+"""How often a table that stays behind another one looks how far that is."""
+
 TELLS_EVERY_SECONDS: Final = 0.01
 """How long somebody who waits for all partitions of a view waits for the idle ones, at most."""
 
@@ -80,11 +84,13 @@ class Projector(Generic[R]):
             connection, checkpoint, self._topics, known_topics(), self._most_events, looked=looked
         )
         if not found.rows:
+            if found.held:
+                await asyncio.sleep(HELD_SECONDS)
             if found.position == checkpoint.position:
-                return Step(checkpoint, found.behind, 0)
-            if rests := self._idling.rests(checkpoint, found):
+                return Step(checkpoint, found.behind or found.held, 0)
+            if not found.held and (rests := self._idling.rests(checkpoint, found)):
                 return Step(checkpoint, found.behind, 0, rests)
-            return Step(await move(connection, checkpoint, found.position), found.behind, 0)
+            return Step(await move(connection, checkpoint, found.position), found.behind or found.held, 0)
         rows = undecided(found.rows)
         if not rows:
             return Step(await self._heed(connection, checkpoint, found.rows[0]), behind=True, events=1)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +13,8 @@ from events.connections import Reading
 from projections.checkpoints import FADES_SECONDS, lock_key
 from projections.concerns import CONCERNS
 from projections.heartbeat import GAP_SECONDS, holders
+from projections.rebuilds import Rebuild, rebuilds
+from projections.serving import serving
 from projections.topics import known_topics
 
 __all__ = ["Partition", "Projection", "ProjectionList", "projections"]
@@ -41,11 +43,15 @@ class Partition(Struct, frozen=True):
 
 
 class Projection(Struct, frozen=True):
-    """A table of a read model, or a reaction (`table` and `version` null), with what its partitions are together."""
+    """A table of a read model, or a reaction (`table`, `version` and `state` null), with what its partitions are together.
+
+    A table is `serving`, `kept` for going back to, or `following` until it serves.
+    """
 
     name: str
     table: str | None
     version: int | None
+    state: str | None
     position: int
     behind: int
     behind_seconds: float
@@ -55,10 +61,11 @@ class Projection(Struct, frozen=True):
 
 
 class ProjectionList(Struct, frozen=True):
-    """All consumers of the log. `position` is that of its end when they were asked."""
+    """All consumers of the log, and rebuilds. `position` is that of its end when they were asked."""
 
     items: list[Projection]
     position: int
+    rebuilds: list[Rebuild]
 
 
 _TABLE: Final = re.compile(r"(?P<name>\w+)_v(?P<version>[0-9]+)(?:_[0-9]+)?")
@@ -108,8 +115,11 @@ async def projections(pool: Reading) -> ProjectionList:
     for row in rows:
         partition = _partition(row, held.get(locks[row["consumer"], row["partition"]]))
         by_consumer.setdefault(row["consumer"], []).append(partition)
-    items = [_together(consumer, partitions) for consumer, partitions in by_consumer.items()]
-    return ProjectionList(items, rows[0]["head"] if rows else 0)
+    states: dict[str | None, str] = {}
+    for one in await serving(pool):
+        states |= {one.previous: "kept", one.serving: "serving"}
+    items = [_together(consumer, partitions, states) for consumer, partitions in by_consumer.items()]
+    return ProjectionList(items, rows[0]["head"] if rows else 0, await rebuilds(pool))
 
 
 def _partition(row: asyncpg.Record, holder: str | None) -> Partition:
@@ -126,12 +136,13 @@ def _partition(row: asyncpg.Record, holder: str | None) -> Partition:
     )
 
 
-def _together(consumer: str, partitions: list[Partition]) -> Projection:
+def _together(consumer: str, partitions: list[Partition], states: Mapping[str | None, str]) -> Projection:
     found = _TABLE.fullmatch(consumer)
     return Projection(
         name=found["name"] if found else consumer,
         table=consumer if found else None,
         version=int(found["version"]) if found else None,
+        state=states.get(consumer, "following") if found else None,
         position=min(part.position for part in partitions),
         behind=sum(part.behind for part in partitions),
         behind_seconds=max(part.behind_seconds for part in partitions),

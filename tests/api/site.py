@@ -20,13 +20,12 @@ from api.requests import Surrounding
 from commands.links import VERIFY_EMAIL, link_token
 from events.connections import connect, open_pool
 from events.keys import derived
-from events.migrations.roles import role_names
 from events.tail import Wakeups
-from projections.checkpoints import prepare
 from projections.engine import Projector
+from projections.models import MODELS
 from projections.slices import Slices
-from projections.worker import MODELS
 from settings import Settings
+from tests.projections.serving import serve
 from tests.support import Database
 
 __all__ = [
@@ -99,9 +98,8 @@ async def projected(database: Database) -> AsyncIterator[None]:
     await wakeups.start()
     projectors = [Projector(model, database.keys) for model in MODELS]
     async with pool.acquire() as connection:
-        for projector in projectors:
-            await projector.create(connection, role_names(database.owner_url.rpartition("/")[2])["reader"])
-        await prepare(connection, {projector.name: PARTITIONS for projector in projectors}, {})
+        for model in MODELS:
+            await serve(connection, model, PARTITIONS, database.role("reader"))
     slices = Slices(pool, wakeups, lambda _consumer, _events: None)
 
     async def held(projector: Projector[Any], partition: int) -> None:

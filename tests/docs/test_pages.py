@@ -16,8 +16,8 @@ from api.cli import main
 from api.metrics import Metrics
 from api.problems import described_problems
 from events.event import event_classes
+from projections.models import MODELS
 from projections.topics import known_topics
-from projections.worker import MODELS
 from settings import described
 from tests.docs.steps import ROOT
 

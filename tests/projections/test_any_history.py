@@ -30,7 +30,7 @@ from events.user import (
     VerificationRequested,
 )
 from projections.folding import fold, fold_whole
-from projections.worker import MODELS
+from projections.models import MODELS
 from tests.projections.terms import OPEN_TERMS, TERMS
 from tests.support import NOON, History
 
