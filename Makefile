@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV = $(if $(wildcard .tools/bin/uv),.tools/bin/uv,uv)
 
+# Whoever has set this would have every process compile all that it imports, each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install up test check torture fuzz enumeration bench docs
 
