@@ -34,7 +34,7 @@ install: .venv/.stamp ## Make .venv as uv.lock describes it; fetch uv into .tool
 up: .venv/.stamp ## Start Muster with all that it needs, until Ctrl-C; ARGS="--help" explains ports, data, own servers.
 	@exec $(BIN)/muster up $(ARGS)
 
-test: .venv/.stamp ## Run the tests; they start the servers that they need.
+test: .venv/.stamp ## Run the tests, in two processes; they start the servers that they need.
 	@exec $(BIN)/pytest $(ARGS)
 
 check: .venv/.stamp ## Check format, style, types, the direction of imports, the docs and the lock file.

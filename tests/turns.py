@@ -2,8 +2,6 @@
 
 import fcntl
 import os
-import shutil
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +10,6 @@ import pytest
 
 __all__ = ["Turns", "take_part"]
 
-FOLDER: Final = "turns"
 LONGEST_FIRST: Final = ("fuzz", "docs", "worker", "survival", "up", "hostile")
 """What starts processes and asks much of them; begun last, it would have a process run on while the others are done."""
 
@@ -73,25 +70,7 @@ class InTurns:
         items.sort(key=order)
 
 
-class GivenOut:
-    """The plugin of the process that gives tests out to others."""
-
-    def __init__(self) -> None:
-        self._folder = tempfile.mkdtemp(prefix="muster-turns-")
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Tell a process where turns are taken."""
-        node.workerinput[FOLDER] = self._folder
-
-    def pytest_unconfigure(self) -> None:
-        """Leave nothing behind."""
-        shutil.rmtree(self._folder)
-
-
 def take_part(config: pytest.Config) -> None:
-    """Register what this process needs to run tests beside others, or to give them out."""
-    if (given := getattr(config, "workerinput", None)) is not None:
-        config.pluginmanager.register(InTurns(Path(given[FOLDER])))
-    elif config.getoption("numprocesses", None):
-        config.pluginmanager.register(GivenOut())
+    """Register what a process needs that runs tests beside others; those of another run in this folder are others, too."""
+    if hasattr(config, "workerinput") and (cache := config.cache) is not None:
+        config.pluginmanager.register(InTurns(cache.mkdir("turns")))
