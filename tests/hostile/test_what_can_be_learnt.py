@@ -42,13 +42,13 @@ def alike(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], Any]:
 
 
 @pytest.fixture(scope="module", params=QUESTIONS)
-async def samples(request: pytest.FixtureRequest, site: Any, wire: Any) -> Samples:
+async def samples(request: pytest.FixtureRequest, shared_site: Any, wire: Any) -> Samples:
     """What people of every kind are answered, over a socket, while no mail server answers and no limit is in force.
 
     Made for the first test that asks for them, which is quiet for that.
     """
-    site.app.process.hasher._decoy = None  # that of other tests is a cheap one
-    async with people(site.database, site.settings) as made:
+    shared_site.app.process.hasher._decoy = None  # that of other tests is a cheap one
+    async with people(shared_site.database, shared_site.settings) as made:
         question = await QUESTIONS[request.param](made, TIMES)
     return await sample(wire.port, [question], TIMES, random.Random(1), lambda _line: None)
 
