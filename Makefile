@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV = $(if $(wildcard .tools/bin/uv),.tools/bin/uv,uv)
 
+# Whoever has set this would have every process compile all that it imports, each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install up test check torture fuzz enumeration bench docs
 
@@ -31,7 +34,7 @@ install: .venv/.stamp ## Make .venv as uv.lock describes it; fetch uv into .tool
 up: .venv/.stamp ## Start Muster with all that it needs, until Ctrl-C; ARGS="--help" explains ports, data, own servers.
 	@exec $(BIN)/muster up $(ARGS)
 
-test: .venv/.stamp ## Run the tests; they start the servers that they need.
+test: .venv/.stamp ## Run the tests, in two processes; they start the servers that they need.
 	@exec $(BIN)/pytest $(ARGS)
 
 check: .venv/.stamp ## Check format, style, types, the direction of imports, the docs and the lock file.

@@ -94,7 +94,7 @@ class Postgres(Server):
 
     The role `muster` owns the database `muster` and may make roles; `postgres` is the superuser. There are no Unix
     sockets: a data folder may have any path, and a crash leaves nothing elsewhere. With `durable=False`, for tests, a
-    machine that fails (not a server that is killed) loses what was committed.
+    machine that fails (not a server that is killed) loses what was committed, and passwords are hashed cheaply.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Postgres(Server):
             f"max_connections={connections}",
         ]
         if not durable:
-            options += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+            options += ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "scram_iterations=1"]
         self.program = Program(
             name="postgres",
             arguments=[
@@ -184,7 +184,9 @@ class Postgres(Server):
 
     def create(self, database: str, template: str = "template1") -> str:
         """Make another database, a copy of `template` (which nobody may be using), and give the owner's URL of it."""
-        _finished(self._as_superuser(f'CREATE DATABASE "{database}" OWNER muster TEMPLATE "{template}"'))
+        # Files are copied in half the time that the log takes to carry them.
+        statement = f'CREATE DATABASE "{database}" OWNER muster TEMPLATE "{template}" STRATEGY file_copy'
+        _finished(self._as_superuser(statement))
         return self._url(database)
 
     def drop(self, database: str) -> None:

@@ -6,7 +6,6 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,8 +53,11 @@ def _copy(wheel: Path, copy: Path) -> None:
                 shutil.copytree(folder, root / "copy" / name, ignore=shutil.ignore_patterns("*.py", "include", "doc"))
         for path in [root / "copy", *(root / "copy").rglob("*")]:
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-        with suppress(FileExistsError):  # another process was quicker
+        try:
             (root / "copy").rename(copy)
+        except OSError:
+            if not copy.exists():  # else another process was quicker
+                raise
 
 
 def valkey_server() -> Path:

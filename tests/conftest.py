@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +16,23 @@ from api.embedded import Postgres, Valkey
 from commands.passwords import Hasher
 from events.committer import Committer
 from events.connections import connect, open_pool
+from events.migrations.roles import ROLES, ensure_roles
 from events.migrations.upgrade import migrate
 from tests.debian import DebianPostgres, debian_postgres
 from tests.hashes import cheap_hashes
 from tests.muster import Muster
 from tests.support import Database, Given, History
+from tests.turns import take_part
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes that tests start need not compile everything each time
+    take_part(config)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Folders are run by two processes, each with servers of its own; for files alone a second one is not worth its start."""
+    return 0 if all(Path(argument.partition("::")[0]).is_file() for argument in config.args) else 2
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -68,14 +82,26 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def make_database(postgres: Postgres) -> Callable[[], Any]:
+async def migrated(postgres: Postgres) -> Database:
+    """A migrated database that nobody connects to: the others are copies of it."""
+    made = Database(await asyncio.to_thread(postgres.create, "migrated"))
+    await migrate(made.owner_url, made.secret)
+    return made
+
+
+@pytest.fixture(scope="session")
+def make_database(postgres: Postgres, migrated: Database) -> Callable[[], Any]:
     """Makes a fresh migrated database on the test run's server."""
 
     async def make() -> Database:
-        url = await asyncio.to_thread(postgres.create, f"test_{next(_numbers)}")
-        database = Database(url)
-        await migrate(url, database.secret)
-        return database
+        name = f"test_{next(_numbers)}"
+        made = Database(await asyncio.to_thread(postgres.create, name, "migrated"))
+        owner = await connect(made.owner_url, "tests")
+        await ensure_roles(owner, name, made.secret)
+        for role in ROLES:  # a copy knows the rights of the first one's roles
+            await owner.execute(f"GRANT migrated_{role} TO {name}_{role}")
+        await owner.close()
+        return made
 
     return make
 
@@ -94,13 +120,6 @@ async def database(make_database: Callable[[], Any], postgres: Postgres) -> Asyn
     made: Database = await make_database()
     yield made
     await asyncio.to_thread(postgres.drop, made.owner_url.rpartition("/")[2])
-
-
-@pytest.fixture(scope="session")
-async def shared_database(make_database: Callable[[], Any]) -> Database:
-    """One migrated database for all tests that do not mind each other's events."""
-    made: Database = await make_database()
-    return made
 
 
 @pytest.fixture

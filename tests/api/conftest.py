@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.site import PASSWORD, Person, Site, in_one_task, projected, served
-from tests.support import Database
+from tests.support import Database, until
 
 
 @asynccontextmanager
@@ -22,10 +22,21 @@ async def whole(database: Database, **changes: Any) -> AsyncIterator[Site]:
 
 
 @pytest.fixture(scope="session")
-async def site(make_database: Callable[[], Any]) -> AsyncIterator[Site]:
+async def shared_site(make_database: Callable[[], Any]) -> AsyncIterator[Site]:
     """A whole Muster with an administrator, for all tests that do not mind each other's events."""
     async with in_one_task(whole(await make_database())) as made:
         yield made
+
+
+@pytest.fixture
+async def site(shared_site: Site) -> Site:
+    """The shared Muster, following the log: its loop stands still while this process waits for its turn."""
+
+    async def follows() -> bool:
+        return shared_site.app.process.revocations.trustworthy
+
+    await until(follows)
+    return shared_site
 
 
 @pytest.fixture
@@ -36,10 +47,10 @@ async def fresh(database: Database) -> AsyncIterator[Site]:
 
 
 @pytest.fixture(scope="session")
-async def auditor(site: Site) -> Person:
-    return await site.seen(await site.person("auditor"))
+async def auditor(shared_site: Site) -> Person:
+    return await shared_site.seen(await shared_site.person("auditor"))
 
 
 @pytest.fixture(scope="session")
-async def somebody(site: Site) -> Person:
-    return await site.seen(await site.person())
+async def somebody(shared_site: Site) -> Person:
+    return await shared_site.seen(await shared_site.person())

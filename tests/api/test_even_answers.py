@@ -35,6 +35,7 @@ async def test_comes_back_at_a_point_and_never_before_it(grid):
         assert time.perf_counter() - began > (1 + took // 0.010) * 0.010 - 1e-6
 
 
+@pytest.mark.quiet
 async def test_when_it_comes_back_does_not_tell_what_the_work_took(grid):
     lateness: dict[float, list[float]] = {took: [] for took in (0.0021, 0.0024, 0.0029, 0.0123)}
     for _ in range(60):  # in turns, so that a busy machine is as busy for all
@@ -90,6 +91,7 @@ async def answered(app: Any, path: str, body: bytes) -> tuple[int, float]:
     return sent[0]
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize(
     ("path", "status"), [("/v1/users", 202), ("/v1/sessions", 401)], ids=["registering", "a refused sign-in"]
 )
@@ -115,6 +117,7 @@ async def test_a_sign_in_that_is_done_does_not_wait(database):
         assert statistics.median(seconds for _, seconds in times) < 0.5
 
 
+@pytest.mark.quiet
 async def test_none_waits_when_it_is_off(database):
     async with served(database, even_answers_milliseconds=0) as site:
         rest = []

@@ -100,10 +100,10 @@ async def test_a_receipt_expires_and_is_swept(muster):
 
 
 async def test_nothing_in_the_table_tells_what_was_answered(muster):
-    await muster.handler.handle(RegisterUser("ada@example.com", PASSWORD), keyed())
+    await muster.handler.handle(RegisterUser("hypatia@example.com", PASSWORD), keyed("the client's key"))
     [row] = await muster.database.query("SELECT * FROM receipts")
-    assert b"ada" not in row["sealed"]
-    assert b"key" not in row["key"]
+    assert b"hypatia" not in row["sealed"]
+    assert b"client" not in row["key"]
 
 
 async def test_positions_in_receipts_hold_when_neighbours_are_refused(muster):

@@ -5,10 +5,12 @@ import asyncio
 import asyncpg
 import pytest
 
+from api.embedded import Postgres
 from events.connections import connect
 from events.migrations.upgrade import HEAD, migrate
 from events.store import head
 from tests.events.test_committer import verified
+from tests.support import Database
 
 REWRITES = [
     "UPDATE stored_events SET topic = 'x'",
@@ -28,10 +30,18 @@ WRITES = [
 ]
 
 
+@pytest.fixture(scope="module")
+async def refusing(postgres: Postgres) -> Database:
+    """One database for all that is refused, and no copy: its rights are as the migration gives them."""
+    made = Database(await asyncio.to_thread(postgres.create, "refusing"))
+    await migrate(made.owner_url, made.secret)
+    return made
+
+
 @pytest.mark.parametrize("role", ["writer", "reader", "projector"])
 @pytest.mark.parametrize("statement", WRITES)
-async def test_no_process_of_ours_may_write_but_through_the_append_function(database, role, statement):
-    connection = await connect(database.url(role), "tests")
+async def test_no_process_of_ours_may_write_but_through_the_append_function(refusing, role, statement):
+    connection = await connect(refusing.url(role), "tests")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute(statement)
     await connection.close()
@@ -45,8 +55,8 @@ async def test_a_trigger_refuses_even_the_owner(database, committer, statement):
 
 
 @pytest.mark.parametrize("role", ["reader", "projector"])
-async def test_only_the_writer_may_append(database, role):
-    connection = await connect(database.url(role), "tests")
+async def test_only_the_writer_may_append(refusing, role):
+    connection = await connect(refusing.url(role), "tests")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute("SELECT make_client_key('2026-01', gen_random_uuid(), '', '')")
     for table in ("claims", "secrets", "signing_keys"):

@@ -9,10 +9,10 @@ import pytest
 import uvicorn
 
 from api.server import PunctualProtocol
-from tests.api.conftest import auditor, fresh, site, somebody
+from tests.api.conftest import auditor, fresh, shared_site, site, somebody
 from tests.api.site import Person, Site
 
-__all__ = ["Wire", "analyst", "auditor", "fresh", "site", "somebody", "wire"]
+__all__ = ["Wire", "analyst", "auditor", "fresh", "shared_site", "site", "somebody", "wire"]
 
 
 class Hasty(PunctualProtocol):
@@ -49,9 +49,9 @@ class Wire:
 
 
 @pytest.fixture(scope="session")
-async def wire(site: Site) -> AsyncIterator[Wire]:
+async def wire(shared_site: Site) -> AsyncIterator[Wire]:
     options: Any = {"lifespan": "off", "log_config": None, "access_log": False, "server_header": False}
-    app: Any = site.app
+    app: Any = shared_site.app
     config = uvicorn.Config(app, port=0, http=Hasty, ws="none", **options)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve())  # without its signal handlers: the test run has its own
@@ -63,5 +63,5 @@ async def wire(site: Site) -> AsyncIterator[Wire]:
 
 
 @pytest.fixture(scope="session")
-async def analyst(site: Site) -> Person:
-    return await site.seen(await site.person("analyst"))
+async def analyst(shared_site: Site) -> Person:
+    return await shared_site.seen(await shared_site.person("analyst"))

@@ -75,8 +75,8 @@ NOTICED = {"change_email", "change_password", "suspend_user", "end_session", "en
 
 
 @pytest.fixture(scope="session")
-async def operations(site):
-    described = (await site.get("/openapi.json")).json()
+async def operations(shared_site):
+    described = (await shared_site.get("/openapi.json")).json()
     return {
         operation["operationId"]: (method.upper(), path)
         for path, methods in described["paths"].items()
@@ -90,15 +90,15 @@ def test_every_route_stands_in_the_table(operations):
 
 
 @pytest.fixture(scope="session")
-async def other(site: Site) -> Person:
-    return await site.seen(await site.person())
+async def other(shared_site: Site) -> Person:
+    return await shared_site.seen(await shared_site.person())
 
 
 @pytest.fixture(scope="session")
-async def suspended(site: Site) -> Person:
+async def suspended(shared_site: Site) -> Person:
     """Someone who is suspended, and has the tokens of before."""
-    person = await site.person()
-    done = await site.post(f"/v1/users/{person.id}/suspend", {}, site.administrator)
+    person = await shared_site.person()
+    done = await shared_site.post(f"/v1/users/{person.id}/suspend", {}, shared_site.administrator)
     assert done.status_code == 204, done.text
     return person
 

@@ -81,6 +81,7 @@ async def test_a_stored_hash_that_is_missing_or_broken_is_401(fresh, sealed):
     assert answer.json()["type"].endswith("/problems/invalid-credentials")
 
 
+@pytest.mark.quiet
 async def test_a_flood_of_sign_ins_leaves_the_process_answering(database: Database):
     async with served(database, hash_queue=10) as site, projected(database):
         flood = [

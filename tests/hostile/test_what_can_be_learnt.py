@@ -42,14 +42,18 @@ def alike(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], Any]:
 
 
 @pytest.fixture(scope="module", params=QUESTIONS)
-async def samples(request: pytest.FixtureRequest, site: Any, wire: Any) -> Samples:
-    """What people of every kind are answered, over a socket, while no mail server answers and no limit is in force."""
-    site.app.process.hasher._decoy = None  # that of other tests is a cheap one
-    async with people(site.database, site.settings) as made:
+async def samples(request: pytest.FixtureRequest, shared_site: Any, wire: Any) -> Samples:
+    """What people of every kind are answered, over a socket, while no mail server answers and no limit is in force.
+
+    Made for the first test that asks for them, which is quiet for that.
+    """
+    shared_site.app.process.hasher._decoy = None  # that of other tests is a cheap one
+    async with people(shared_site.database, shared_site.settings) as made:
         question = await QUESTIONS[request.param](made, TIMES)
     return await sample(wire.port, [question], TIMES, random.Random(1), lambda _line: None)
 
 
+@pytest.mark.quiet
 def test_answers_have_the_same_bytes_for_every_kind_of_address(samples):
     said = {kind: set(answers) for (_question, kind), answers in samples.answers.items()}
     (first, *others) = said.values()
@@ -58,6 +62,7 @@ def test_answers_have_the_same_bytes_for_every_kind_of_address(samples):
     assert others == [first] * len(others)
 
 
+@pytest.mark.quiet
 def test_answers_take_much_the_same_time_for_every_kind_of_address(samples):
     medians = [statistics.median(milliseconds) for milliseconds in samples.milliseconds.values()]
     # Without the hash of a password that is not there, an unknown address would be answered ten times as fast.

@@ -106,6 +106,18 @@ def test_runs_for_root_where_no_account_can_be_added(tmp_path: Path, monkeypatch
         server.stop()
 
 
+def test_two_that_copy_the_programs_at_once_leave_one_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "FOR_ALL", tmp_path / "for all")
+    wheel = tmp_path / "wheel"
+    wheel.mkdir()
+    (wheel / "postgres").write_text("")
+    copy = tmp_path / "for all" / "1.0"
+    for _ in range(2):  # both have looked before either was done
+        installation._copy(wheel, copy)
+    assert [path.relative_to(copy).as_posix() for path in copy.rglob("*")] == ["wheel", "wheel/postgres"]
+    assert list((tmp_path / "for all").iterdir()) == [copy]
+
+
 def test_valkey_keeps_what_it_was_told(tmp_path: Path) -> None:
     async def say(server: Valkey, command: str) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)

@@ -173,6 +173,7 @@ async def test_it_waits_for_a_database_that_is_not_migrated_yet(postgres, valkey
         await asyncio.to_thread(postgres.drop, "unmigrated")
 
 
+@pytest.mark.quiet
 async def test_ends_in_time_while_the_mail_server_hangs(log, workers, mail):
     mail.manner = "drag"
     worker = workers.start()

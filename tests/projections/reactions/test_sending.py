@@ -227,9 +227,9 @@ async def test_an_attempt_that_was_cut_off_is_told_and_made_again(log, post, mai
 
 
 async def test_nothing_personal_lies_with_what_is_owed(log, post, mail):
-    mail.answers = ["550 5.1.1 <ada@example.com>: ada@example.com unknown"]
-    await log.add(uuid7(), registered)
+    mail.answers = ["550 5.1.1 <hypatia@example.com>: hypatia@example.com unknown"]
+    await log.add(uuid7(), UserRegistered("hypatia@example.com"))
     await post.react()
     await post.after(0)
     rows = await post.database.query("SELECT row_to_json(d)::text AS text FROM deliveries d")
-    assert "ada" not in rows[0]["text"]
+    assert "hypatia" not in rows[0]["text"]
