@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from api.claim_commands import claims
+from api.export_command import export
 from api.key_commands import keys
 from api.session_commands import sessions
 from api.up import up
@@ -41,7 +42,7 @@ def main() -> None:
     """Muster's one command."""
 
 
-for command in (up, users, sessions, keys, claims):
+for command in (up, users, sessions, keys, claims, export):
     main.add_command(command)
 
 

@@ -21,6 +21,7 @@ from projections.causes import told
 from projections.checkpoints import prepare
 from projections.consumer import Consumer
 from projections.engine import Projector
+from projections.models import MODELS
 from projections.queue import Queue
 from projections.reactions.emails import EMAILS, Emails
 from projections.reactions.mails import Links
@@ -30,12 +31,10 @@ from projections.reactions.smtp import MailServer
 from projections.schedules import prepare_schedules
 from projections.sweeping import sweep_regularly
 from projections.tasks import Tasks
-from projections.users import USERS
 from settings import Settings, key_bytes, master_keys
 
 __all__ = ["main", "run"]
 
-MODELS: Final = (USERS,)
 REACTIONS: Final = (EMAILS,)
 
 START_AGAIN_SECONDS: Final = 0.5
