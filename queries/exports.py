@@ -116,8 +116,10 @@ async def exported_view(
             raise NotYet(model.name, at_least, position)
         yield Export(
             model.name,
-            tuple(Field(column.name, _kind(column.type)) for column in columns),
-            tuple(column.name for column in model.table.columns if column not in columns),
+            tuple(Field(str(column.name), _kind(column.type)) for column in columns),
+            tuple(
+                str(column.name) for column in model.table.columns if column.name in PERSONAL_COLUMNS and not personal
+            ),
             position,
             await connection.fetchval(f"SELECT count(*) FROM {model.table.fullname}"),  # noqa: S608 - a name of ours
             datetime.now(UTC),
