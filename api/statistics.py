@@ -7,14 +7,14 @@ from typing import Annotated, Any, Final, TypeVar
 
 from litestar import Controller, Response, get
 from litestar.params import QueryParameter
-from msgspec import Struct, field
+from msgspec import Struct, ValidationError, convert, field
 
 from api.asking import runtime_of
 from api.auth import may
 from api.bodies import JsonRequest
 from api.conditions import MinPosition, Prefer, demand
 from api.declared import TOKEN, VIEW, declared
-from api.reasons import InvalidRange, NotPermitted
+from api.reasons import FieldError, InvalidParameters, InvalidRange, NotPermitted
 from queries import statistics
 from queries.periods import MOST_DAYS, Granularity, Range, RangeRefused, whole_range
 
@@ -25,17 +25,19 @@ LONGEST_SECONDS: Final = 20.0
 MOST_PERIODS: Final = 36
 
 From = Annotated[
-    date | None,
+    str | None,
     QueryParameter(
         name="from",
+        schema_extra={"format": "date"},
         description="The first day, in UTC; the whole period that it lies in is told. If not given: 30 days, 12 weeks or 12 "
         "months before the end.",
     ),
 ]
 To = Annotated[
-    date | None,
+    str | None,
     QueryParameter(
         name="to",
+        schema_extra={"format": "date"},
         description=f"The day before which it ends; up to today if not given. At most {MOST_DAYS:,} days after `from`.",
     ),
 ]
@@ -212,6 +214,19 @@ class Statistics(Controller):
         return asked.answer(Retention, items, position)
 
 
+def _days(first: str | None, end: str | None) -> tuple[date | None, date | None]:
+    days: list[date | None] = []
+    errors = []
+    for name, text in (("from", first), ("to", end)):
+        try:
+            days.append(None if text is None else convert(text, date))
+        except ValidationError:
+            errors.append(FieldError(parameter=name, detail="This is not a day, as 2026-11-25."))
+    if errors:
+        raise InvalidParameters(errors=errors)
+    return days[0], days[1]
+
+
 class _Asked:
     """A question, once the view has come as far as it demands."""
 
@@ -229,16 +244,16 @@ class _Asked:
     async def of(
         cls,
         request: JsonRequest,
-        first: date | None,
-        end: date | None,
+        first: str | None,
+        end: str | None,
         granularity: Granularity,
         min_position: str | None,
         prefer: str | None,
     ) -> "_Asked":
-        """Raises `InvalidRange`, `ViewBehind`."""
+        """Raises `InvalidParameters`, `InvalidRange`, `ViewBehind`."""
         today = datetime.now(UTC).date()
         try:
-            over = whole_range(first, end, granularity, today)
+            over = whole_range(*_days(first, end), granularity, today)
         except RangeRefused:
             raise InvalidRange from None
         asked = cls(request, over, granularity, today)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 from projections.user_days import USER_DAYS
-from sqlalchemy import Date, DateTime, Table, cast, column, func, select, table, true
+from sqlalchemy import BigInteger, Date, DateTime, Table, cast, column, func, select, table, true
 
 from events.connections import Reading
 from projections.database import Statement, given
@@ -84,7 +84,9 @@ class _Statements:
 
     def _signed_in(self) -> Statement:
         signed_in, tried = self._sums("signed_in"), _counts.columns
-        failed = func.greatest(func.sum(tried.attempted) - func.sum(tried.succeeded), 0).label("failed")
+        failed = cast(func.greatest(func.sum(tried.attempted) - func.sum(tried.succeeded), 0), BigInteger).label(
+            "failed"
+        )
         failures = select(tried.day, failed).where(tried.day >= _begins, tried.day < _ends).group_by(tried.day)
         missed = failures.subquery()
         rows = select(

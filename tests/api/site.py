@@ -24,8 +24,8 @@ from events.migrations.roles import role_names
 from events.tail import Wakeups
 from projections.checkpoints import prepare
 from projections.engine import Projector
+from projections.models import MODELS
 from projections.slices import Slices
-from projections.users import USERS
 from settings import Settings
 from tests.support import Database
 
@@ -92,22 +92,25 @@ def environment_for(database: Database, **changes: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def projected(database: Database) -> AsyncIterator[None]:
-    """The users view, kept at the log's end as a worker does it."""
+    """All views, kept at the log's end as a worker does it."""
     url = database.url("projector")
-    pool = await open_pool(url, "projector", PARTITIONS + 1)
+    pool = await open_pool(url, "projector", PARTITIONS * len(MODELS) + 1)
     wakeups = Wakeups(lambda: connect(url, "projector"))
     await wakeups.start()
-    projector = Projector(USERS, database.keys)
+    projectors = [Projector(model, database.keys) for model in MODELS]
     async with pool.acquire() as connection:
-        await projector.create(connection, role_names(database.owner_url.rpartition("/")[2])["reader"])
-        await prepare(connection, {USERS.consumer: PARTITIONS}, {})
+        for projector in projectors:
+            await projector.create(connection, role_names(database.owner_url.rpartition("/")[2])["reader"])
+        await prepare(connection, {projector.name: PARTITIONS for projector in projectors}, {})
     slices = Slices(pool, wakeups, lambda _consumer, _events: None)
 
-    async def held(partition: int) -> None:
+    async def held(projector: Projector[Any], partition: int) -> None:
         while not slices.stopping:
             await slices.hold(projector, partition)
 
-    tasks = [asyncio.create_task(held(partition)) for partition in range(PARTITIONS)]
+    tasks = [
+        asyncio.create_task(held(projector, partition)) for projector in projectors for partition in range(PARTITIONS)
+    ]
     try:
         yield
     finally:
