@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 import msgspec
 
+from api.analytics_commands import analytics
 from api.claim_commands import claims
 from api.export_command import export
 from api.key_commands import keys
@@ -42,7 +43,7 @@ def main() -> None:
     """Muster's one command."""
 
 
-for command in (up, users, sessions, keys, claims, export):
+for command in (up, users, sessions, keys, claims, analytics, export):
     main.add_command(command)
 
 

@@ -27,6 +27,8 @@ from api.documentation import configuration, document
 from api.problems import described_problems
 from events.event import Event, event_classes
 from events.personal import Forgotten, is_personal
+from projections.published_view import PEOPLE, PERSONAL, SUMS
+from projections.published_views import PUBLISHED
 from settings import Settings, described, variable
 from tests.events.examples import EXAMPLES
 
@@ -168,6 +170,22 @@ def problems() -> Iterator[str]:
         yield f"{meaning}\n"
 
 
+def published() -> Iterator[str]:
+    """Every view that analysts read, with its columns."""
+    readers = {
+        SUMS: "Both roles read it.",
+        PEOPLE: "Both roles read it; with a smallest group, `analyst_personal` alone.",
+        PERSONAL: "`analyst_personal` reads it.",
+    }
+    for view in PUBLISHED:
+        yield f"### analytics.{view.name}\n"
+        yield f"{view.meaning} {readers[view.audience]}\n"
+        yield "| Column | What it means |"
+        yield "|---|---|"
+        yield from (f"| `{column.name}` | {column.meaning} |" for column in view.columns)
+        yield ""
+
+
 def cli() -> Iterator[str]:
     """What `--help` says of `muster` and of each of its commands."""
     yield from _help(main, None, "muster", 1)
@@ -195,4 +213,5 @@ GENERATED: Final[dict[str, Callable[[], Iterator[str]]]] = {
     "requests": requests,
     "problems": problems,
     "cli": cli,
+    "published": published,
 }
