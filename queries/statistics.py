@@ -6,11 +6,11 @@ from functools import cache
 from typing import Any, Final
 
 from msgspec import Struct
-from projections.user_days import USER_DAYS
 from sqlalchemy import BigInteger, Date, DateTime, Table, cast, column, func, select, table, true
 
 from events.connections import Reading
 from projections.database import Statement, given
+from projections.user_days import USER_DAYS
 from queries.periods import Granularity, Range, beginning, following, periods
 
 __all__ = ["VIEW", "Cohort", "Series", "active_users", "registrations", "retention", "sign_ins", "verifications"]
