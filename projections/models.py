@@ -1,10 +1,13 @@
-"""The read models that there are."""
+"""Which read models there are."""
 
 from typing import Any, Final
 
 from projections.read_model import ReadModel
+from projections.sessions import SESSIONS
+from projections.user_days import USER_DAYS
+from projections.user_history import USER_HISTORY
 from projections.users import USERS
 
 __all__ = ["MODELS"]
 
-MODELS: Final[tuple[ReadModel[Any], ...]] = (USERS,)
+MODELS: Final[tuple[ReadModel[Any], ...]] = (USERS, SESSIONS, USER_HISTORY, USER_DAYS)

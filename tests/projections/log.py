@@ -44,16 +44,31 @@ class Log:
             new.append((version, *encode(event, user_id, version, self._keys[user_id])))
         return await self._append(user_id, new, uses)
 
+    async def add_to_session(self, user_id: UUID, session_id: UUID, *events: Event) -> int:
+        """Events of a session of a user, in one commit."""
+        first = self._versions[session_id] + 1
+        new = [
+            (version, *encode(event, session_id, version, None)) for version, event in enumerate(events, start=first)
+        ]
+        return await self._append(session_id, new, [], user_id, "session")
+
     async def add_raw(self, user_id: UUID, topic: str, state: bytes) -> int:
         """An event as another version, or someone with the owner's rights, may have written it."""
         return await self._append(user_id, [(self._versions[user_id] + 1, topic, state)], [])
 
-    async def _append(self, user_id: UUID, new: list[tuple[int, str, bytes]], uses: list[KeyUse]) -> int:
+    async def _append(
+        self,
+        stream_id: UUID,
+        new: list[tuple[int, str, bytes]],
+        uses: list[KeyUse],
+        user_id: UUID | None = None,
+        stream_type: str = "user",
+    ) -> int:
         metadata = write_metadata(Metadata(actor=ANONYMOUS, command="Test", correlation_id=uuid7()))
-        events = [NewEvent(user_id, "user", *event, user_id, metadata) for event in new]
-        expected = {user_id: self._versions[user_id]}
+        events = [NewEvent(stream_id, stream_type, *event, user_id or stream_id, metadata) for event in new]
+        expected = {stream_id: self._versions[stream_id]}
         position = await self._committer.commit(Append(uuid7(), events, expected, keys=uses))
-        self._versions[user_id] += len(new)
+        self._versions[stream_id] += len(new)
         return position
 
     async def forget(self, user_id: UUID) -> None:
