@@ -222,6 +222,15 @@ class Settings(Struct, frozen=True, kw_only=True):
         str,
         Meta(description="How many commands one signed-in caller may send, dry runs included, whoever they are about."),
     ] = "6000 per minute"
+    smallest_group: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1000,
+            description="How many a group must have for its size to be told in statistics and to analysts; 1 tells all. From 2 "
+            "on, the database role of analysts without personal fields sees sums alone, and no rows of single users.",
+        ),
+    ] = 1
     even_answers_milliseconds: Annotated[
         int,
         Meta(

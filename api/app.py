@@ -31,6 +31,7 @@ from api.requests import Surrounding
 from api.roles import Roles
 from api.runtime import runtime
 from api.sessions import Sessions, SessionsOfUser
+from api.statistics import Statistics
 from api.suspensions import Suspensions
 from api.users import Me, Users
 from commands import errors
@@ -65,6 +66,7 @@ ROUTES = (
     Roles,
     Sessions,
     SessionsOfUser,
+    Statistics,
     Suspensions,
     Users,
     openapi_json,

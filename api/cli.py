@@ -9,8 +9,10 @@ from typing import NoReturn
 import click
 import msgspec
 
+from api.analytics_commands import analytics
 from api.claim_commands import claims
 from api.delivery_commands import deliveries
+from api.export_command import export
 from api.key_commands import keys
 from api.projection_commands import projections
 from api.session_commands import sessions
@@ -43,7 +45,7 @@ def main() -> None:
     """Muster's one command."""
 
 
-for command in (up, users, sessions, projections, deliveries, keys, claims):
+for command in (up, users, sessions, projections, deliveries, keys, claims, analytics, export):
     main.add_command(command)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "InvalidFields",
     "InvalidHost",
     "InvalidParameters",
+    "InvalidRange",
     "MalformedBody",
     "MalformedRequest",
     "MethodNotAllowed",
@@ -85,6 +86,10 @@ class InvalidCursor(Declined):
     """The cursor is not one that was given to you for this list; begin again without one."""
 
 
+class InvalidRange(Declined):
+    """The range ends before it begins, or is longer than three years (1,096 days)."""
+
+
 class SignInRequired(Declined):
     """This needs an access token, as `Authorization: Bearer TOKEN`."""
 
@@ -136,6 +141,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     InvalidFields: 400,
     InvalidParameters: 400,
     InvalidCursor: 400,
+    InvalidRange: 400,
     DryRunRefused: 400,
     refusals.InvalidAddress: 400,
     refusals.InvalidDisplayName: 400,

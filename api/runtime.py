@@ -32,6 +32,8 @@ __all__ = ["Runtime", "runtime"]
 
 WRITER_CONNECTIONS: Final = 10
 READER_CONNECTIONS: Final = 10
+DEAR_QUESTIONS: Final = 2
+"""How many questions over very many rows are asked at once."""
 
 
 class Runtime:
@@ -50,6 +52,7 @@ class Runtime:
         self.counters = Counters(settings.redis_url)
         self.limits = Limits(settings, derived(secret, "limits"), self.rules.claims_key, self.counters)
         self.even_answers = EvenAnswers(settings.even_answers_milliseconds)
+        self.few_at_once = asyncio.Semaphore(DEAR_QUESTIONS)
         self.tokens = AccessTokens((), self.base_url, settings.audience or self.base_url, settings.access_token_seconds)
         self._writer_url = role_url(settings.database_url, "writer", secret)
         self._reader_url = role_url(settings.database_url, "reader", secret)

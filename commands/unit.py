@@ -177,8 +177,8 @@ class Unit:
         )
 
     async def forget_attempts(self, key: bytes, device: bytes | None = None) -> None:
-        """Count anew what failed, from one device or from all; at once, whatever becomes of the command."""
-        await forget_attempts(self._pool, key, device)
+        """Count anew what failed, from one device or from all; at once, whatever becomes of the command, and only once."""
+        await self.once(("forgotten", key, device), lambda: forget_attempts(self._pool, key, device))
 
     async def secrets_of(self, subject_id: UUID, kind: str) -> list[tuple[UUID, int, int]]:
         """(owner, revision, version of the owner's stream) of every secret of a kind that is kept of someone."""

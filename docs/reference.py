@@ -29,6 +29,8 @@ from events.event import Event, event_classes
 from events.personal import Forgotten, is_personal
 from projections.database import column_type
 from projections.models import MODELS
+from projections.published_view import PEOPLE, PERSONAL, SUMS
+from projections.published_views import PUBLISHED
 from settings import Settings, described, variable
 from tests.events.examples import EXAMPLES
 
@@ -187,6 +189,22 @@ def problems() -> Iterator[str]:
         yield f"{meaning}\n"
 
 
+def published() -> Iterator[str]:
+    """Every view that analysts read, with its columns."""
+    readers = {
+        SUMS: "Both roles read it.",
+        PEOPLE: "Both roles read it; with a smallest group, `analyst_personal` alone.",
+        PERSONAL: "`analyst_personal` reads it.",
+    }
+    for view in PUBLISHED:
+        yield f"### analytics.{view.name}\n"
+        yield f"{view.meaning} {readers[view.audience]}\n"
+        yield "| Column | What it means |"
+        yield "|---|---|"
+        yield from (f"| `{column.name}` | {column.meaning} |" for column in view.columns)
+        yield ""
+
+
 def cli() -> Iterator[str]:
     """What `--help` says of `muster` and of each of its commands."""
     yield from _help(main, None, "muster", 1)
@@ -215,4 +233,5 @@ GENERATED: Final[dict[str, Callable[[], Iterator[str]]]] = {
     "requests": requests,
     "problems": problems,
     "cli": cli,
+    "published": published,
 }

@@ -25,6 +25,7 @@ __all__ = [
     "encode",
     "has_personal_fields",
     "open_note",
+    "personal_fields",
     "read_metadata",
     "seal_note",
     "write_metadata",
@@ -72,6 +73,11 @@ def _shape(cls: type[Event]) -> _Shape:
 def has_personal_fields(cls: type[Event]) -> bool:
     """Whether events of this class need their subject's data key to be written and read."""
     return bool(_shape(cls).personal)
+
+
+def personal_fields(cls: type[Event]) -> tuple[str, ...]:
+    """The names of what is sealed in events of this class."""
+    return _shape(cls).personal
 
 
 def _place(stream_id: UUID, version: int, topic: str) -> bytes:

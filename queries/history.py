@@ -18,7 +18,7 @@ from events.rows import log_rows
 from events.store import head, recorded
 from projections.topics import known_topics
 
-__all__ = ["MOST_EVENTS", "EventPage", "EventView", "history", "history_of_user", "shown"]
+__all__ = ["MOST_EVENTS", "EventPage", "EventView", "history", "history_of_user", "shown", "shown_row"]
 
 MOST_EVENTS: Final = 200
 
@@ -75,11 +75,12 @@ async def _events(pool: Reading, keys: DataKeys, *, after: int, limit: int, **fi
     position = await head(pool)
     rows = await log_rows(pool, after=after, until=position, limit=limit + 1, **filters)
     await keys.fetch(pool, {row["subject_id"] or row["originator_id"] for row in rows})
-    items = [_shown_row(row, keys) for row in rows[:limit]]
+    items = [shown_row(row, keys) for row in rows[:limit]]
     return EventPage(items, items[-1].position if len(rows) > limit else None, position)
 
 
-def _shown_row(row: Any, keys: DataKeys) -> EventView:
+def shown_row(row: Any, keys: DataKeys) -> EventView:
+    """A row of the log as the API shows it, also where this version cannot read it; its subject's key must have been fetched."""
     try:
         return shown(recorded(row, keys), keys)
     except (UnknownEvent, SealBroken, msgspec.MsgspecError) as error:

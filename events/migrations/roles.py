@@ -1,16 +1,30 @@
-"""The database roles: an owner who migrates, and a writer, a reader and a projector who may do one thing each."""
+"""The database roles: an owner who migrates, a writer, a reader and a projector who may do one thing each, and analysts."""
 
 import hmac
 from importlib.resources import files
+from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
 from events.keys import derived
 
-__all__ = ["ROLES", "ensure_roles", "role_names", "role_url", "script"]
+__all__ = ["ANALYSTS", "ROLES", "ensure_roles", "role_names", "role_url", "script"]
 
-ROLES = ("writer", "reader", "projector")
+ANALYSTS: Final = ("analyst", "analyst_personal")
+"""People and their tools, who read the schema `analytics` and nothing else; the second one what is personal in it, too."""
+
+ROLES: Final = ("writer", "reader", "projector", *ANALYSTS)
+
+_HABITS: Final = (
+    "SET search_path = analytics",
+    "SET default_transaction_read_only = on",
+    "SET statement_timeout = '5min'",
+    "SET idle_in_transaction_session_timeout = '1min'",
+    "SET TimeZone = 'UTC'",
+    "CONNECTION LIMIT 10",
+)
+"""What an analyst's role begins with. An operator may change it: it is given once, when the role is made."""
 
 
 def role_names(database: str) -> dict[str, str]:
@@ -40,6 +54,8 @@ async def ensure_roles(connection: asyncpg.Connection, database: str, secret: by
         plain = f"{database}_{role}"
         if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", plain):
             await connection.execute(f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE")
+            for habit in _HABITS if role in ANALYSTS else ():
+                await connection.execute(f"ALTER ROLE {name} {habit}")
         await connection.execute(f"ALTER ROLE {name} PASSWORD '{_password(secret, database, role)}'")
         await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO {name}')
 

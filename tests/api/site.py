@@ -91,9 +91,9 @@ def environment_for(database: Database, **changes: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def projected(database: Database) -> AsyncIterator[None]:
-    """The views, kept at the log's end as a worker does it."""
+    """All views, kept at the log's end as a worker does it."""
     url = database.url("projector")
-    pool = await open_pool(url, "projector", len(MODELS) * PARTITIONS + 1)
+    pool = await open_pool(url, "projector", PARTITIONS * len(MODELS) + 1)
     wakeups = Wakeups(lambda: connect(url, "projector"))
     await wakeups.start()
     projectors = [Projector(model, database.keys) for model in MODELS]

@@ -15,6 +15,7 @@ CALLERS: Final[dict[str, tuple[str, ...] | None]] = {
     "anonymous": None,
     "user": (),
     "auditor": ("auditor",),
+    "analyst": ("analyst",),
     "administrator": ("administrator",),
 }
 

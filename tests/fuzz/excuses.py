@@ -30,6 +30,7 @@ ACCEPTING: Final = [
 REFUSALS: Final = {
     "invalid-link": "a token of the right form may be a forgery",
     "invalid-cursor": "a cursor is signed, for one caller and one list",
+    "invalid-range": "a schema does not hold one day against another",
     "weak-password": "nor does a schema know the address that a password is not to be",
     "invalid-metadata": "there may be too much of them together with what is there already",
     "dry-run-refused": "what is done with a token cannot be tried out, and what is done without it can",

@@ -42,7 +42,7 @@ async def test_keeps_what_the_document_says_to_administrators_who_can_do_everyth
     assert operations - report.accepted == NEVER_DONE
 
 
-@pytest.mark.parametrize("caller", ["user", "auditor"])
+@pytest.mark.parametrize("caller", ["user", "auditor", "analyst"])
 async def test_keeps_what_the_document_says_to_each(made, caller):
     await asked(made, Known(made), Asked(caller, SEED, 3, ("fuzzing",)))
 

@@ -27,7 +27,7 @@ class Log:
     """Records events of users, each command of them with one metadata; answers with the position of the last event."""
 
     def __init__(self, database: Database, committer: Committer) -> None:
-        self._database = database
+        self.database = database
         self._committer = committer
         self._keys: dict[UUID, DataKey] = {}
         self._versions: Counter[UUID] = Counter()
@@ -36,7 +36,7 @@ class Log:
         """Events of one user in one commit; the first makes the user's key."""
         uses = []
         if user_id not in self._keys:
-            self._keys[user_id], use = self._database.keys.make(user_id)
+            self._keys[user_id], use = self.database.keys.make(user_id)
             uses.append(use)
         new: list[tuple[int, str, bytes]] = []
         for event in events:
@@ -73,11 +73,11 @@ class Log:
 
     async def forget(self, user_id: UUID) -> None:
         """Destroy a user's key, as erasing does."""
-        await self._database.query(
+        await self.database.query(
             "UPDATE data_keys SET wrapped = NULL, forgotten_at = now() WHERE subject_id = $1", user_id
         )
 
     async def positions(self) -> list[Any]:
         """Everything that is in the log: (position, topic)."""
-        rows = await self._database.query("SELECT notification_id, topic FROM stored_events ORDER BY 1")
+        rows = await self.database.query("SELECT notification_id, topic FROM stored_events ORDER BY 1")
         return [tuple(row) for row in rows]
