@@ -195,9 +195,12 @@ def drop(name: str, *, json: bool) -> None:
     """
 
     async def work(settings: Settings) -> str:
+        from projections.models import MODELS
+        from projections.published import publish_what_serves
         from projections.serving import drop_kept
 
         async with _projecting(_store(settings)) as connection:
+            await publish_what_serves(connection, MODELS)  # nothing that analysts read may stand on what is dropped
             dropped = await drop_kept(connection, _model(name))
         if json:
             return as_json({"name": name, "dropped": dropped})

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import asyncpg
 import structlog
@@ -12,8 +12,10 @@ from events.migrations.roles import role_names
 from projections.causes import told
 from projections.published_view import PERSONAL, SUMS, Published
 from projections.published_views import PUBLISHED
+from projections.read_model import ReadModel
+from projections.serving import serving
 
-__all__ = ["keep_small_groups", "publish", "publish_patiently"]
+__all__ = ["keep_small_groups", "publish", "publish_regularly", "publish_what_serves"]
 
 _LOCK: Final = 0x7075626C
 PATIENCE: Final = "2s"
@@ -22,7 +24,7 @@ AGAIN_SECONDS: Final = 5.0
 _log = structlog.get_logger()
 
 
-async def publish(connection: asyncpg.Connection, serving: Mapping[str, str]) -> None:
+async def publish(connection: asyncpg.Connection, tables: Mapping[str, str]) -> None:
     """Make or replace the views over these tables: the name of each read model with that of the table that serves it.
 
     With the projector's rights, in a transaction of the caller's if there is one. Views of models that are not named
@@ -40,11 +42,11 @@ async def publish(connection: asyncpg.Connection, serving: Mapping[str, str]) ->
         roles = role_names(row["database"])
         made = dict(await connection.fetch("SELECT view, definition FROM published"))
         for view in PUBLISHED:
-            if not set(view.of) <= serving.keys():
+            if not set(view.of) <= tables.keys():
                 continue
             readers = [roles[role] for role in _readers(view, row["smallest_group"])]
             others = [roles[role] for role in ("analyst", "analyst_personal") if roles[role] not in readers]
-            statement = view.statement(serving)
+            statement = view.statement(tables)
             definition = "\n".join([statement, *view.comments(), *readers])
             if made.get(view.name) != definition or not await _is_there(connection, view):
                 await _make(connection, view, statement, readers, others)
@@ -108,19 +110,30 @@ async def keep_small_groups(connection: asyncpg.Connection, smallest_group: int)
     await connection.execute("UPDATE publishing SET smallest_group = $1 WHERE smallest_group <> $1", smallest_group)
 
 
-async def publish_patiently(
-    pool: asyncpg.Pool, serving: Mapping[str, str], smallest_group: int, finished: asyncio.Event
+async def publish_what_serves(connection: asyncpg.Connection, models: Iterable[ReadModel[Any]]) -> None:
+    """`publish` over the tables that serve now, of these models in these versions. Raises as that does."""
+    known = {(model.name, model.version) for model in models}
+    found = await serving(connection)
+    await publish(
+        connection, {one.name: one.serving for one in found if one.serving and (one.name, one.version) in known}
+    )
+
+
+async def publish_regularly(
+    pool: asyncpg.Pool, models: Iterable[ReadModel[Any]], smallest_group: int, finished: asyncio.Event
 ) -> None:
-    """Publish as soon as no analyst's question is in the way, or it is finished; nothing else waits for that meanwhile."""
+    """Keep the views over the tables that serve until it is finished; what fails is tried again at the next turn."""
+    failing = False
     while not finished.is_set():
         try:
             async with pool.acquire() as connection:
                 await keep_small_groups(connection, smallest_group)
-                await publish(connection, serving)
+                await publish_what_serves(connection, models)
+            failing = False
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            _log.warning("views of analysts not published yet", error=told(error))
-        else:
-            return
+            if not failing:
+                _log.warning("views of analysts not published yet", error=told(error))
+            failing = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(AGAIN_SECONDS):
                 await finished.wait()

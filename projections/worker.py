@@ -25,7 +25,7 @@ from projections.checkpoints import prepare
 from projections.concerns import REACTIONS
 from projections.keeping import Store
 from projections.models import MODELS
-from projections.published import publish_patiently
+from projections.published import publish_regularly
 from projections.queue import Queue
 from projections.reactions.emails import Emails
 from projections.reactions.mails import Links
@@ -94,8 +94,7 @@ async def run(settings: Settings) -> None:
     forgotten.on_announcement(keys.heard)
     listening = [asyncio.create_task(one.start()) for one in (wakeups, forgotten)]
     sweeping = asyncio.create_task(sweep_regularly(pool, settings.client_retention_days, finished))
-    serving = {model.name: model.consumer for model in MODELS}
-    publishing = asyncio.create_task(publish_patiently(pool, serving, settings.smallest_group, finished))
+    publishing = asyncio.create_task(publish_regularly(pool, MODELS, settings.smallest_group, finished))
     _log.info("worker started", partitions=settings.partitions)
     await tasks.work(finished, holds + len(MODELS) + len(ROBOTS) + 8)
     await asyncio.gather(sweeping, publishing)
