@@ -26,6 +26,7 @@ from events.keys import derived, local_keyring
 from events.migrations.roles import role_url
 from events.tail import CHANNEL, Wakeups
 from projections.positions import Positions
+from queries.users import UserReads
 from settings import Settings, key_bytes, master_keys
 
 __all__ = ["Runtime", "runtime"]
@@ -58,6 +59,7 @@ class Runtime:
         self._reader_url = role_url(settings.database_url, "reader", secret)
         self.writer: asyncpg.Pool
         self.reader: asyncpg.Pool
+        self.users: UserReads
         self.committer: Committer
         self.handler: Handler
         self.revocations: Revocations
@@ -77,6 +79,7 @@ class Runtime:
         wakeups = await self._listening(stack, "muster listener", CHANNEL)
         forgotten = await self._listening(stack, "muster forgotten keys", FORGOTTEN_CHANNEL)
         forgotten.on_announcement(self.keys.heard)
+        self.users = UserReads(self.reader)
         self.positions = Positions(lambda: connect(self._reader_url, "muster positions"), self.reader)
         await self.positions.start()
         stack.push_async_callback(self.positions.stop)

@@ -17,7 +17,7 @@ from commands.register_user import Registered
 from events.store import read_stream
 from projections.folding import fold_whole
 from projections.users import USERS
-from queries.users import VIEW, UserView, user_by_id
+from queries.users import VIEW, UserView
 
 __all__ = ["reached", "registered_view", "require_sight", "seen_by", "serving", "user_view"]
 
@@ -59,7 +59,7 @@ async def user_view(
 ) -> Response[UserView]:
     """A user as the view has them, or 304. Raises `NoSuchUser`, and `ViewParked` where the view does not know."""
     applied = await reached(request, user_id, min_position, prefer)
-    view, position = await user_by_id(runtime_of(request).reader, user_id, table=serving(request))
+    view, position = await runtime_of(request).users.user_by_id(user_id, serving(request))
     if view is None:
         raise NoSuchUser
     tag = user_etag(view.version, request.user, view.last_seen_at)

@@ -1,15 +1,18 @@
 """Questions about users, answered from the `users` view on a role that can only read."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Integer, Select, Uuid, column, exists, func, select, table, true
+from sqlalchemy import ARRAY, Integer, Select, Uuid, and_, column, exists, func, select, table, true
 
 from events.connections import Reading
+from events.gathering import Gathered
 from projections.database import Statement, given
 from projections.parking import ViewParked
 from projections.positions import ViewBehind
@@ -17,7 +20,7 @@ from projections.read_model import ReadModel
 from projections.serving import PerTable, serving_table
 from projections.users import USERS, UserRow
 
-__all__ = ["MOST_USERS", "VIEW", "UserPage", "UserView", "user_by_id", "users"]
+__all__ = ["MOST_USERS", "VIEW", "UserPage", "UserReads", "UserView", "user_by_id", "users"]
 
 VIEW: Final = USERS.view
 """The name under which the view's positions are known, whichever table serves it; it changes with the version."""
@@ -79,6 +82,7 @@ class _Statements:
         self._shown = [users[name] for name in UserView.__struct_fields__]
         beyond = users.id < given("after", Uuid)
         self.by_id = Statement(self._one())
+        self.by_ids = Statement(self._each())
         self.by_id_unless_parked = Statement(self._one(self._is_parked(given("user_id", Uuid)).label("is_parked")))
         self.first_page = Statement(self._page())
         self.next_page = Statement(self._page(beyond))
@@ -99,6 +103,20 @@ class _Statements:
             select(stands.position.label("reached"), stands.parked, *more, *self._shown)
             .select_from(_checkpoints.outerjoin(self._table, self._users.id == user_id))
             .where(stands.consumer == self._consumer, stands.partition == partition)
+        )
+
+    def _each(self) -> Select[Any]:
+        """The same of each of some ids, which stand in `asked`."""
+        asked = (
+            func.unnest(given("user_ids", ARRAY(Uuid))).table_valued(column("asked", Uuid)).render_derived(name="ids")
+        )
+        stands = _checkpoints.columns
+        partition = func.get_byte(func.uuid_send(asked.columns.asked), 15).op("%")(stands.partitions)
+        return (
+            select(asked.columns.asked, stands.position.label("reached"), stands.parked, *self._shown)
+            .select_from(asked)
+            .join(_checkpoints, and_(stands.consumer == self._consumer, stands.partition == partition))
+            .outerjoin(self._table, self._users.id == asked.columns.asked)
         )
 
     def _page(self, *conditions: Any) -> Select[Any]:
@@ -129,7 +147,13 @@ async def _of(pool: Reading, table: str | None) -> _Statements:
     return _statements[table]
 
 
-async def user_by_id(pool: Reading, user_id: UUID, *, table: str | None = None) -> tuple[UserView | None, int]:
+Found: TypeAlias = tuple[UserView | None, int]
+"""A user, if there is one, and the position that this reflects."""
+
+_NOBODY: Final[Found] = None, 0
+
+
+async def user_by_id(pool: Reading, user_id: UUID, *, table: str | None = None) -> Found:
     """A user, if the view has one of this id, and the position that the answer reflects.
 
     `table` is the one that serves; unless it is given, that is asked first. Raises `ViewParked`, and `ViewBehind` where
@@ -144,6 +168,35 @@ async def user_by_id(pool: Reading, user_id: UUID, *, table: str | None = None) 
     if row is None:
         return None, 0
     return (None if row["id"] is None else _view(row)), row["reached"]
+
+
+class UserReads:
+    """Questions for one user by id, of one process: what is asked at once is answered by one question to the database."""
+
+    def __init__(self, pool: Reading) -> None:
+        self._pool = pool
+        self._asking: dict[str, Gathered[UUID, Found]] = {}
+
+    async def user_by_id(self, user_id: UUID, table: str) -> Found:
+        """As the function of this name, for the table that serves. Raises `ViewParked`."""
+        asking = self._asking.get(table)
+        if asking is None:
+            asking = self._asking[table] = Gathered(partial(self._ask, table))
+        return await asking.answer(user_id)
+
+    async def _ask(self, table: str, user_ids: Sequence[UUID]) -> Mapping[UUID, Found | Exception]:
+        rows = await _statements[table].by_ids.fetch(self._pool, user_ids=user_ids)
+        found: dict[UUID, Found | Exception] = dict.fromkeys(user_ids, _NOBODY)
+        for row in rows:
+            user_id = row["asked"]
+            if row["parked"]:
+                try:
+                    found[user_id] = await user_by_id(self._pool, user_id, table=table)
+                except ViewParked as parked:
+                    found[user_id] = parked
+            else:
+                found[user_id] = (None if row["id"] is None else _view(row)), row["reached"]
+        return found
 
 
 async def users(pool: Reading, *, after: UUID | None = None, limit: int = 50, table: str | None = None) -> UserPage:
@@ -165,6 +218,12 @@ async def users(pool: Reading, *, after: UUID | None = None, limit: int = 50, ta
     return UserPage(items, following, rows[0]["reached"] or 0, left_out)
 
 
+_FIELDS: Final = len(UserView.__struct_fields__)
+_METADATA: Final = UserView.__struct_fields__.index("metadata")
+
+
 def _view(row: asyncpg.Record) -> UserView:
-    values = {name: row[name] for name in UserView.__struct_fields__}
-    return UserView(**values | {"metadata": msgspec.json.decode(values["metadata"])})
+    """The user whose fields stand last in a row."""
+    values = [*row[-_FIELDS:]]
+    values[_METADATA] = msgspec.json.decode(values[_METADATA])
+    return UserView(*values)

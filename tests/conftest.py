@@ -30,6 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     take_part(config)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Folders are run by two processes, each with servers of its own; for files alone a second one is not worth its start."""
     return 0 if all(Path(argument.partition("::")[0]).is_file() for argument in config.args) else 2
