@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 from uuid import UUID
 
 from msgspec.structs import replace
-from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Column, DateTime, Index, Text, Uuid, column
+from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Column, DateTime, Index, Text, Uuid, column, func
 
 from events.event import Recorded
 from events.personal import Forgotten
+from events.session import SessionStarted
 from events.user import (
     AddressRegisteredAgain,
     AdministratorsMetadataChanged,
@@ -72,11 +73,17 @@ class UserRow(Row, frozen=True, kw_only=True):
     version: int
     suspended: bool = False
     locked_until: datetime | None = None
+    last_seen_at: datetime | None = None
 
 
-def evolve(row: UserRow | None, recorded: Recorded[UserEvent]) -> UserRow | None:
+UsersEvent: TypeAlias = UserEvent | SessionStarted
+
+
+def evolve(row: UserRow | None, recorded: Recorded[UsersEvent]) -> UserRow | None:
     """The user after one more fact; nobody, when superseded or lapsed, or when what is personal about them was forgotten."""
     event = recorded.event
+    if isinstance(event, SessionStarted):
+        return row and replace(row, last_seen_at=recorded.recorded_at)
     if row is None:
         return registered(event, recorded) if isinstance(event, UserRegistered) else None
     if isinstance(event, RegistrationSuperseded | RegistrationLapsed):
@@ -154,7 +161,7 @@ def _status(row: UserRow) -> str:
     return ACTIVE if row.locked_until is None else LOCKED
 
 
-def registered(event: UserRegistered, recorded: Recorded[UserEvent]) -> UserRow | None:
+def registered(event: UserRegistered, recorded: Recorded[UsersEvent]) -> UserRow | None:
     """The row of someone who has just registered."""
     email, display_name, locale = event.email, event.display_name, event.locale
     if isinstance(email, Forgotten) or isinstance(display_name, Forgotten) or isinstance(locale, Forgotten):
@@ -178,7 +185,7 @@ def registered(event: UserRegistered, recorded: Recorded[UserEvent]) -> UserRow 
 
 USERS = ReadModel(
     "users",
-    2,
+    3,
     columns=(
         Column("id", Uuid, primary_key=True),
         Column("email", Text(collation="C"), nullable=False),
@@ -195,10 +202,19 @@ USERS = ReadModel(
         Column("version", BigInteger, nullable=False),
         Column("suspended", Boolean, nullable=False),
         Column("locked_until", DateTime(timezone=True)),
+        Column("last_seen_at", DateTime(timezone=True)),
     ),
-    indexes=(Index(None, "id", postgresql_where=column("locked_until").is_not(None)),),
+    indexes=(
+        Index(None, "registered_at", "id"),
+        Index(None, "last_seen_at", "id"),
+        # Few rows are in these at any time, and an index on a column that all have would be touched by every change of it.
+        Index(None, "id", postgresql_where=column("locked_until").is_not(None)),
+        Index(None, "suspended", "id", postgresql_where=column("suspended")),
+        Index(None, "email_verified", "registered_at", "id", postgresql_where=~column("email_verified", Boolean)),
+        Index(None, "roles", postgresql_using="gin", postgresql_where=func.cardinality(column("roles")) > 0),
+    ),
     row=UserRow,
     key="id",
-    events=UserEvent,  # also those that change nothing here: the row's version is what If-Match is held against
+    events=UsersEvent,  # also those that change nothing here: the row's version is what If-Match is held against
     evolve=evolve,
 )

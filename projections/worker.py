@@ -30,12 +30,13 @@ from projections.reactions.smtp import MailServer
 from projections.schedules import prepare_schedules
 from projections.sweeping import sweep_regularly
 from projections.tasks import Tasks
+from projections.user_names import USER_NAMES
 from projections.users import USERS
 from settings import Settings, key_bytes, master_keys
 
 __all__ = ["main", "run"]
 
-MODELS: Final = (USERS,)
+MODELS: Final = (USERS, USER_NAMES)
 REACTIONS: Final = (EMAILS,)
 
 START_AGAIN_SECONDS: Final = 0.5

@@ -11,6 +11,7 @@ from events.codec import encode, write_metadata
 from events.committer import Committer
 from events.event import ANONYMOUS, Event, Metadata
 from events.keys import DataKey
+from events.session import SessionStarted
 from tests.support import Database
 
 __all__ = ["Log", "in_partition"]
@@ -48,13 +49,26 @@ class Log:
         """An event as another version, or someone with the owner's rights, may have written it."""
         return await self._append(user_id, [(self._versions[user_id] + 1, topic, state)], [])
 
-    async def _append(self, user_id: UUID, new: list[tuple[int, str, bytes]], uses: list[KeyUse]) -> int:
+    async def _append(
+        self,
+        stream_id: UUID,
+        new: list[tuple[int, str, bytes]],
+        uses: list[KeyUse],
+        stream_type: str = "user",
+        subject_id: UUID | None = None,
+    ) -> int:
         metadata = write_metadata(Metadata(actor=ANONYMOUS, command="Test", correlation_id=uuid7()))
-        events = [NewEvent(user_id, "user", *event, user_id, metadata) for event in new]
-        expected = {user_id: self._versions[user_id]}
+        events = [NewEvent(stream_id, stream_type, *event, subject_id or stream_id, metadata) for event in new]
+        expected = {stream_id: self._versions[stream_id]}
         position = await self._committer.commit(Append(uuid7(), events, expected, keys=uses))
-        self._versions[user_id] += len(new)
+        self._versions[stream_id] += len(new)
         return position
+
+    async def sign_in(self, user_id: UUID) -> int:
+        """A session that the user begins."""
+        session_id = uuid7()
+        new = [(1, *encode(SessionStarted(user_id, "password"), session_id, 1, None))]
+        return await self._append(session_id, new, [], "session", user_id)
 
     async def forget(self, user_id: UUID) -> None:
         """Destroy a user's key, as erasing does."""
