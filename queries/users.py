@@ -7,13 +7,13 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Integer, Select, Uuid, column, func, select, table, true
+from sqlalchemy import Select, Uuid, column, func, select, table
 
 from events.connections import Reading
 from projections.database import Statement, given
 from projections.users import USERS
 
-__all__ = ["MOST_USERS", "VIEW", "UserPage", "UserView", "user_by_id", "users"]
+__all__ = ["MOST_USERS", "VIEW", "UserView", "checkpoints", "user_by_id", "values_of"]
 
 VIEW: Final = USERS.consumer
 """The name under which the view's positions are known, and which changes with the version of its table."""
@@ -42,20 +42,9 @@ class UserView(Struct, frozen=True):
     version: int
 
 
-class UserPage(Struct, frozen=True):
-    """Users, newest first; `next` is the id to go on after, None at the end.
-
-    `position` is reflected by the whole page: the least that any partition of the view has reached.
-    """
-
-    items: list[UserView]
-    next: UUID | None
-    position: int
-
-
 _users: Final = USERS.table.columns
 _shown: Final = [_users[name] for name in UserView.__struct_fields__]
-_checkpoints: Final = table(
+checkpoints: Final = table(
     "checkpoints", column("consumer"), column("partition"), column("partitions"), column("position")
 )
 
@@ -63,26 +52,16 @@ _checkpoints: Final = table(
 def _one() -> Select[Any]:
     """The row and the checkpoint of its partition, of one moment; a row of nulls where there is no such user."""
     user_id = given("user_id", Uuid)
-    stands = _checkpoints.columns
+    stands = checkpoints.columns
     partition = func.get_byte(func.uuid_send(user_id), 15).op("%")(stands.partitions)
     return (
         select(stands.position.label("reached"), *_shown)
-        .select_from(_checkpoints.outerjoin(USERS.table, _users.id == user_id))
+        .select_from(checkpoints.outerjoin(USERS.table, _users.id == user_id))
         .where(stands.consumer == VIEW, stands.partition == partition)
     )
 
 
-def _page(*conditions: Any) -> Select[Any]:
-    """A page and the view's least checkpoint, of one moment; a row of nulls where the page is empty."""
-    stands = _checkpoints.columns
-    reached = select(func.min(stands.position).label("reached")).where(stands.consumer == VIEW).subquery()
-    rows = select(*_shown).where(*conditions).order_by(_users.id.desc()).limit(given("limit", Integer)).subquery()
-    return select(reached, rows).select_from(reached.outerjoin(rows, true())).order_by(rows.columns.id.desc())
-
-
 _by_id: Final = Statement(_one())
-_first_page: Final = Statement(_page())
-_next_page: Final = Statement(_page(_users.id < given("after", Uuid)))
 
 
 async def user_by_id(pool: Reading, user_id: UUID) -> tuple[UserView | None, int]:
@@ -93,25 +72,10 @@ async def user_by_id(pool: Reading, user_id: UUID) -> tuple[UserView | None, int
         return None, 0
     if row is None:
         return None, 0
-    return (None if row["id"] is None else _view(row)), row["reached"]
+    return (None if row["id"] is None else UserView(**values_of(row, "reached"))), row["reached"]
 
 
-async def users(pool: Reading, *, after: UUID | None = None, limit: int = 50) -> UserPage:
-    """Users by the age of their registration, the newest first: those after a `next`, at most `limit` (and 200)."""
-    limit = max(1, min(limit, MOST_USERS))
-    try:
-        rows = await (
-            _first_page.fetch(pool, limit=limit + 1)
-            if after is None
-            else _next_page.fetch(pool, after=after, limit=limit + 1)
-        )
-    except asyncpg.UndefinedTableError:  # no worker has made the view yet
-        return UserPage([], None, 0)
-    items = [_view(row) for row in rows[:limit] if row["id"] is not None]
-    return UserPage(items, items[-1].id if len(rows) > limit else None, rows[0]["reached"] or 0)
-
-
-def _view(row: asyncpg.Record) -> UserView:
-    values = dict(row)
-    del values["reached"]
-    return UserView(**values | {"metadata": msgspec.json.decode(values["metadata"])})
+def values_of(row: asyncpg.Record, *beside: str) -> dict[str, Any]:
+    """The fields of a view, out of a row that has more `beside` them."""
+    values = {name: value for name, value in row.items() if name not in beside}
+    return values | {"metadata": msgspec.json.decode(values["metadata"])}

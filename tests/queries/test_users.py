@@ -3,11 +3,10 @@
 from datetime import UTC
 
 import msgspec
-import pytest
 from uuid_utils.compat import uuid7
 
-from events.user import DisplayNameChanged, EmailVerified, RegistrationSuperseded, RoleGranted, UserRegistered
-from queries.users import VIEW, UserPage, UserView, user_by_id, users
+from events.user import EmailVerified, RoleGranted, UserRegistered
+from queries.users import VIEW, UserView, user_by_id
 from tests.projections.log import in_partition
 
 
@@ -65,52 +64,8 @@ async def test_a_user_reflects_the_position_of_their_own_partition(log, partitio
     await view.catch_up()
     assert (await user_by_id(reader_pool, first))[1] == 2
     assert await user_by_id(reader_pool, second) == (None, 1)
-    assert (await users(reader_pool)).position == 1
 
 
-async def test_pages_from_the_newest_to_the_oldest(log, view, reader_pool):
-    people = await registered(log, 7)
-    await view.catch_up()
-    seen, after, pages = [], None, 0
-    while pages == 0 or after:
-        page = await users(reader_pool, after=after, limit=3)
-        seen += [user.id for user in page.items]
-        after, pages = page.next, pages + 1
-        assert page.position == 7
-    assert (seen, pages) == (people[::-1], 3)
-
-
-async def test_a_page_neither_repeats_nor_skips_when_others_register_or_leave_meanwhile(log, view, reader_pool):
-    people = await registered(log, 6)
-    await view.catch_up()
-    first = await users(reader_pool, limit=3)
-    await registered(log, 2)
-    await log.add(people[3], RegistrationSuperseded(people[0]))
-    await log.add(people[0], DisplayNameChanged("Renamed"))
-    await view.catch_up()
-    second = await users(reader_pool, after=first.next, limit=3)
-    assert [user.id for user in first.items + second.items] == people[::-1]
-    assert second.next is None
-
-
-async def test_a_page_that_ends_exactly_with_the_list_is_the_last(log, view, reader_pool):
-    await registered(log, 4)
-    await view.catch_up()
-    page = await users(reader_pool, limit=2)
-    page = await users(reader_pool, after=page.next, limit=2)
-    assert (len(page.items), page.next) == (2, None)
-    assert await users(reader_pool, after=page.items[-1].id, limit=2) == UserPage([], None, 4)
-
-
-@pytest.mark.parametrize(("asked", "given"), [(0, 1), (-5, 1), (10**9, 3)])
-async def test_a_limit_is_brought_within_bounds(log, view, reader_pool, asked, given):
-    await registered(log, 3)
-    await view.catch_up()
-    assert len((await users(reader_pool, limit=asked)).items) == given
-
-
-async def test_an_empty_view_and_one_that_is_not_there_yet_are_empty(view, reader_pool):
-    assert await users(reader_pool) == UserPage([], None, 0)
+async def test_a_view_that_is_not_there_yet_has_nobody(view, reader_pool):
     await view.connection.execute(f"DROP TABLE views.{VIEW}")
-    assert await users(reader_pool) == UserPage([], None, 0)
     assert await user_by_id(reader_pool, uuid7()) == (None, 0)
