@@ -25,7 +25,7 @@ from events.tail import Wakeups
 from projections.checkpoints import prepare
 from projections.engine import Projector
 from projections.slices import Slices
-from projections.users import USERS
+from projections.worker import MODELS
 from settings import Settings
 from tests.support import Database
 
@@ -92,22 +92,24 @@ def environment_for(database: Database, **changes: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def projected(database: Database) -> AsyncIterator[None]:
-    """The users view, kept at the log's end as a worker does it."""
+    """The views, kept at the log's end as a worker does it."""
     url = database.url("projector")
-    pool = await open_pool(url, "projector", PARTITIONS + 1)
+    pool = await open_pool(url, "projector", PARTITIONS * len(MODELS) + 1)
     wakeups = Wakeups(lambda: connect(url, "projector"))
     await wakeups.start()
-    projector = Projector(USERS, database.keys)
+    projectors = [Projector(model, database.keys) for model in MODELS]
     async with pool.acquire() as connection:
-        await projector.create(connection, role_names(database.owner_url.rpartition("/")[2])["reader"])
-        await prepare(connection, {USERS.consumer: PARTITIONS}, {})
+        for projector in projectors:
+            await projector.create(connection, role_names(database.owner_url.rpartition("/")[2])["reader"])
+        await prepare(connection, dict.fromkeys((projector.name for projector in projectors), PARTITIONS), {})
     slices = Slices(pool, wakeups, lambda _consumer, _events: None)
 
-    async def held(partition: int) -> None:
+    async def held(projector: Projector[Any], partition: int) -> None:
         while not slices.stopping:
             await slices.hold(projector, partition)
 
-    tasks = [asyncio.create_task(held(partition)) for partition in range(PARTITIONS)]
+    holds = itertools.product(projectors, range(PARTITIONS))
+    tasks = [asyncio.create_task(held(projector, partition)) for projector, partition in holds]
     try:
         yield
     finally:
