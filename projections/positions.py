@@ -91,7 +91,7 @@ class Positions:
         return self.position(consumer, subject_id)
 
     def _heard(self, payload: str) -> None:
-        """`users_v2:0:17`: partition 0 stands at 17. `users_v2`: it is divided anew. Nothing: much may have been missed."""
+        """`users_v3:0:17`: partition 0 stands at 17. `users_v3`: it is divided anew. Nothing: much may have been missed."""
         consumer, _, numbers = payload.partition(":")
         partition, _, position = numbers.partition(":")
         partitions = self._known.get(consumer, {})

@@ -85,7 +85,7 @@ class Workers:
 
     async def rows(self) -> dict[Any, Any]:
         """The users view, by id."""
-        return {row["id"]: row for row in await self.database.query("SELECT * FROM views.users_v2")}
+        return {row["id"]: row for row in await self.database.query("SELECT * FROM views.users_v3")}
 
 
 @pytest.fixture
