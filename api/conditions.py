@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
@@ -79,9 +80,13 @@ def etag(version: int, table: int = 1, audience: str = "") -> str:
     return f'"{version}.{table}.{audience}"'
 
 
-def user_etag(version: int, caller: Caller | None) -> str:
-    """Tells apart what those see who may read everyone from what people see of themselves."""
-    return etag(version, TABLE, "all" if caller is not None and caller.may("users:read") else "own")
+def user_etag(version: int, caller: Caller | None, seen_at: datetime | None = None) -> str:
+    """Tells apart what those see who may read everyone from what people see of themselves.
+
+    When somebody was last seen is no matter of the version: `seen_at` has to be told of an answer that shows it.
+    """
+    audience = "all" if caller is not None and caller.may("users:read") else "own"
+    return etag(version, TABLE, audience if seen_at is None else f"{audience}.{int(seen_at.timestamp() * 1000):x}")
 
 
 def matches(if_none_match: str | None, tag: str) -> bool:

@@ -18,7 +18,6 @@ from settings import Settings, master_keys
 
 if TYPE_CHECKING:
     from queries.history import EventView
-    from queries.user_lists import ListedUser
     from queries.users import UserView
 
 __all__ = ["users"]
@@ -117,11 +116,11 @@ def list_users(
 class Page(NamedTuple):
     """Users, and the one after whom to go on."""
 
-    items: "list[ListedUser]"
+    items: "list[UserView]"
     next: UUID | None
 
 
-def _row(user: "ListedUser") -> list[Any]:
+def _row(user: "UserView") -> list[Any]:
     seen = user.last_seen_at
     return [user.id, user.email, user.display_name, user.status, user.roles, user.registered_at, seen]
 

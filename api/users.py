@@ -38,7 +38,7 @@ from commands.errors import AddressTaken, NoSuchUser
 from commands.register_user import RegisterUser
 from projections.user_names import USER_NAMES
 from queries.user_filters import NEWEST_FIRST, Place
-from queries.user_lists import ListedUser, takes_names, users
+from queries.user_lists import takes_names, users
 from queries.users import UserView
 
 __all__ = ["Me", "Users"]
@@ -67,7 +67,7 @@ class UserList(Struct, frozen=True):
     `count` is there when it was asked for: how many users there are on all pages.
     """
 
-    items: list[ListedUser]
+    items: list[UserView]
     next: str | None
     count: int | UnsetType = UNSET
 

@@ -57,7 +57,7 @@ async def user_view(
     view, position = await user_by_id(runtime_of(request).reader, user_id)
     if view is None:
         raise NoSuchUser
-    tag = user_etag(view.version, request.user)
+    tag = user_etag(view.version, request.user, view.last_seen_at)
     headers = {"ETag": tag, "Event-Position": str(position), "Cache-Control": "no-store", **applied}
     if matches(if_none_match, tag):
         return cast("Response[UserView]", Response(None, status_code=HTTP_304_NOT_MODIFIED, headers=headers))

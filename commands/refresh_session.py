@@ -12,7 +12,7 @@ from commands.secrets import Secret
 from commands.session import Session
 from commands.sign_in import SignedIn
 from commands.unit import Unit
-from events.session import RefreshTokenReused
+from events.session import RefreshTokenReused, SessionContinued, SessionEvent
 
 __all__ = ["RefreshSession", "Verdict"]
 
@@ -43,8 +43,12 @@ class RefreshSession(Struct, frozen=True):
             return Verdict.JUST_SPENT
         return Verdict.REUSED
 
+    def decide_noted(self, session: Session, now: datetime) -> list[SessionEvent]:
+        """What is recorded of a session that goes on: that it does, at most once a day (UTC)."""
+        return [SessionContinued()] if session.seen_on is None or now.date() > session.seen_on else []
+
     async def perform(self, unit: Unit) -> SignedIn:
-        """Rotate the family, give the lost answer again, or end the session."""
+        """Rotate the family and note the day, give the lost answer again, or end the session."""
         presented = read_token(self.refresh_token)
         session_id = presented.session_id
         session = await unit.session(session_id)
@@ -63,6 +67,7 @@ class RefreshSession(Struct, frozen=True):
             lifetime = timedelta(days=unit.rules.refresh_token_days)
             family = family.rotated(unit.now, lifetime, unit.client.address, unit.client.user_agent)
             await unit.keep_secret(session_id, KIND, session.user_id, family.to_bytes(), secret.revision)
+            unit.record_session(session_id, session.user_id, *self.decide_noted(session, unit.now))
         return SignedIn(session.user_id, session_id, family.token(session_id), user.roles)
 
     def _end(self, unit: Unit, session_id: UUID, user_id: UUID, secret: Secret) -> SignedIn:

@@ -27,6 +27,8 @@ from api.documentation import configuration, document
 from api.problems import described_problems
 from events.event import Event, event_classes
 from events.personal import Forgotten, is_personal
+from projections.database import column_type
+from projections.worker import MODELS
 from settings import Settings, described, variable
 from tests.events.examples import EXAMPLES
 
@@ -102,6 +104,23 @@ def _event(name: str, cls: type[Event]) -> Iterator[str]:
     yield "```json"
     yield json.dumps({"type": name, "data": msgspec.to_builtins(EXAMPLES[name])}, indent=2, ensure_ascii=False)
     yield "```\n"
+
+
+def views() -> Iterator[str]:
+    """Every view that workers keep, with its columns."""
+    for model in MODELS:
+        module = inspect.getmodule(model.row)
+        yield f"## {model.name}\n"
+        yield f"`{model.table.fullname}`. {inspect.getdoc(module)}\n"
+        yield f"{inspect.getdoc(model.row)}\n"
+        if model.closed_by is not None:
+            yield f"A row can still change while its `{model.closed_by}` is null.\n"
+        yield "| Column | Type | |"
+        yield "|---|---|---|"
+        for column in model.table.columns:
+            told = "primary key" if column.primary_key else "may be null" if column.nullable else ""
+            yield f"| `{column.name}` | `{column_type(column)}` | {told} |"
+        yield ""
 
 
 def verbs() -> Iterator[str]:
@@ -191,6 +210,7 @@ def _modules(package: ModuleType) -> list[ModuleType]:
 GENERATED: Final[dict[str, Callable[[], Iterator[str]]]] = {
     "settings": settings,
     "events": dictionary,
+    "views": views,
     "commands": verbs,
     "requests": requests,
     "problems": problems,

@@ -5,7 +5,15 @@ from uuid import UUID
 
 from events.event import Event
 
-__all__ = ["STREAM_TYPE", "RefreshTokenReused", "SessionEnded", "SessionEvent", "SessionExpired", "SessionStarted"]
+__all__ = [
+    "STREAM_TYPE",
+    "RefreshTokenReused",
+    "SessionContinued",
+    "SessionEnded",
+    "SessionEvent",
+    "SessionExpired",
+    "SessionStarted",
+]
 
 STREAM_TYPE = "session"
 
@@ -15,6 +23,10 @@ class SessionStarted(Event, frozen=True):
 
     user_id: UUID
     method: str
+
+
+class SessionContinued(Event, frozen=True):
+    """The session was refreshed for the first time on another day (UTC) than it had been seen on before."""
 
 
 class SessionEnded(Event, frozen=True):
@@ -29,4 +41,4 @@ class RefreshTokenReused(Event, frozen=True):
     """A refresh token that had been spent was presented again: someone has a copy, and the session is over for everyone."""
 
 
-SessionEvent: TypeAlias = SessionStarted | SessionEnded | SessionExpired | RefreshTokenReused
+SessionEvent: TypeAlias = SessionStarted | SessionContinued | SessionEnded | SessionExpired | RefreshTokenReused

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 import asyncpg
-from sqlalchemy import Executable, bindparam
+from sqlalchemy import Column, Executable, bindparam
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import ExecutableDDLElement
@@ -15,7 +15,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from events.connections import Reading
 
-__all__ = ["Statement", "ddl"]
+__all__ = ["Statement", "column_type", "ddl", "given"]
 
 _dialect: Final[Dialect] = cast("Callable[[], Dialect]", postgresql.asyncpg.dialect)()
 
@@ -74,6 +74,11 @@ class _Bind:
 def ddl(element: ExecutableDDLElement) -> str:
     """The text of a CREATE or DROP."""
     return str(element.compile(dialect=_dialect))
+
+
+def column_type(column: Column[Any]) -> str:
+    """The type of a column as PostgreSQL calls it."""
+    return column.type.compile(dialect=_dialect).partition(" COLLATE")[0].lower()
 
 
 def given(name: str, type_: Any) -> Any:

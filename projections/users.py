@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Column, DateTime, Index
 
 from events.event import Recorded
 from events.personal import Forgotten
-from events.session import SessionStarted
+from events.session import SessionContinued, SessionStarted
 from events.user import (
     AddressRegisteredAgain,
     AdministratorsMetadataChanged,
@@ -42,7 +42,18 @@ from events.user import (
 )
 from projections.read_model import ReadModel, Row
 
-__all__ = ["ACTIVE", "LOCKED", "SUSPENDED", "UNVERIFIED", "USERS", "UserRow", "evolve"]
+__all__ = [
+    "ACTIVE",
+    "LOCKED",
+    "SUSPENDED",
+    "UNVERIFIED",
+    "USERS",
+    "KnownUser",
+    "UserRow",
+    "evolve",
+    "known",
+    "known_columns",
+]
 
 UNVERIFIED = "unverified"
 ACTIVE = "active"
@@ -51,8 +62,8 @@ SUSPENDED = "suspended"
 OWN, ADMIN = "own", "admin"
 
 
-class UserRow(Row, frozen=True, kw_only=True):
-    """A user, as the answers of the API tell it. `version` is that of the user's stream.
+class KnownUser(Row, frozen=True, kw_only=True):
+    """What the user's own stream tells of a user. `version` is that of this stream.
 
     `metadata` has two compartments, `own` and `admin`. `suspended` and `locked_until` stand behind the `status`, which is one word;
     a lock whose time is over stands there until it is lifted.
@@ -73,31 +84,44 @@ class UserRow(Row, frozen=True, kw_only=True):
     version: int
     suspended: bool = False
     locked_until: datetime | None = None
+
+
+class UserRow(KnownUser, frozen=True, kw_only=True):
+    """A user, as the answers of the API tell it; `last_seen_at` is when a session began or, on a later day, went on."""
+
     last_seen_at: datetime | None = None
 
 
-UsersEvent: TypeAlias = UserEvent | SessionStarted
+UsersEvent: TypeAlias = UserEvent | SessionStarted | SessionContinued
 
 
 def evolve(row: UserRow | None, recorded: Recorded[UsersEvent]) -> UserRow | None:
     """The user after one more fact; nobody, when superseded or lapsed, or when what is personal about them was forgotten."""
     event = recorded.event
-    if isinstance(event, SessionStarted):
+    if isinstance(event, SessionStarted | SessionContinued):
         return row and replace(row, last_seen_at=recorded.recorded_at)
+    facts = known(row, event, recorded)
+    if facts is None:
+        return None
+    return UserRow(**facts) if row is None else replace(row, **facts)
+
+
+def known(row: KnownUser | None, event: UserEvent, recorded: Recorded[Any]) -> dict[str, Any] | None:
+    """The fields of a user that a fact makes or changes, the version among them; None when there is nobody any more, or yet."""
     if row is None:
-        return registered(event, recorded) if isinstance(event, UserRegistered) else None
+        return _registered(event, recorded) if isinstance(event, UserRegistered) else None
     if isinstance(event, RegistrationSuperseded | RegistrationLapsed):
         return None
     changes = _changes(row, event)
     if not changes:
-        return replace(row, version=recorded.version)
+        return {"version": recorded.version}
     if any(isinstance(value, Forgotten) for value in changes.values()):
         return None
-    changed = replace(row, **changes, updated_at=recorded.recorded_at, version=recorded.version)
-    return replace(changed, status=_status(changed))
+    status = _status(replace(row, **changes))
+    return {**changes, "status": status, "updated_at": recorded.recorded_at, "version": recorded.version}
 
 
-def _changes(row: UserRow, event: UserEvent) -> dict[str, Any]:
+def _changes(row: KnownUser, event: UserEvent) -> dict[str, Any]:
     """The fields that change; none for what shows nowhere but in the version."""
     match event:
         case EmailVerified():
@@ -153,7 +177,7 @@ def _noted(metadata: Mapping[str, Any], compartment: str, changes: Any) -> Any:
     return {**metadata, compartment: {name: value for name, value in entries.items() if value is not None}}
 
 
-def _status(row: UserRow) -> str:
+def _status(row: KnownUser) -> str:
     if row.suspended:
         return SUSPENDED
     if not row.email_verified:
@@ -161,33 +185,30 @@ def _status(row: UserRow) -> str:
     return ACTIVE if row.locked_until is None else LOCKED
 
 
-def registered(event: UserRegistered, recorded: Recorded[UsersEvent]) -> UserRow | None:
-    """The row of someone who has just registered."""
-    email, display_name, locale = event.email, event.display_name, event.locale
-    if isinstance(email, Forgotten) or isinstance(display_name, Forgotten) or isinstance(locale, Forgotten):
+def _registered(event: UserRegistered, recorded: Recorded[Any]) -> dict[str, Any] | None:
+    if any(isinstance(value, Forgotten) for value in (event.email, event.display_name, event.locale)):
         return None
-    return UserRow(
-        id=recorded.stream_id,
-        email=email,
-        email_verified=False,
-        display_name=display_name,
-        locale=locale,
-        time_zone=None,
-        picture_url=None,
-        roles=(),
-        status=UNVERIFIED,
-        metadata={OWN: {}, ADMIN: {}},
-        registered_at=recorded.recorded_at,
-        updated_at=recorded.recorded_at,
-        version=recorded.version,
-    )
+    return {
+        "id": recorded.stream_id,
+        "email": event.email,
+        "email_verified": False,
+        "display_name": event.display_name,
+        "locale": event.locale,
+        "time_zone": None,
+        "picture_url": None,
+        "roles": (),
+        "status": UNVERIFIED,
+        "metadata": {OWN: {}, ADMIN: {}},
+        "registered_at": recorded.recorded_at,
+        "updated_at": recorded.recorded_at,
+        "version": recorded.version,
+    }
 
 
-USERS = ReadModel(
-    "users",
-    3,
-    columns=(
-        Column("id", Uuid, primary_key=True),
+def known_columns(*identity: str) -> tuple[Column[Any], ...]:
+    """New columns for the fields of a `KnownUser`, of which those of the identity are the primary key."""
+    return (
+        Column("id", Uuid, primary_key="id" in identity),
         Column("email", Text(collation="C"), nullable=False),
         Column("email_verified", Boolean, nullable=False),
         Column("display_name", Text(collation="C")),
@@ -199,11 +220,16 @@ USERS = ReadModel(
         Column("metadata", JSON, nullable=False),
         Column("registered_at", DateTime(timezone=True), nullable=False),
         Column("updated_at", DateTime(timezone=True), nullable=False),
-        Column("version", BigInteger, nullable=False),
+        Column("version", BigInteger, primary_key="version" in identity, nullable=False),
         Column("suspended", Boolean, nullable=False),
         Column("locked_until", DateTime(timezone=True)),
-        Column("last_seen_at", DateTime(timezone=True)),
-    ),
+    )
+
+
+USERS = ReadModel(
+    "users",
+    3,
+    columns=(*known_columns("id"), Column("last_seen_at", DateTime(timezone=True))),
     indexes=(
         Index(None, "registered_at", "id"),
         Index(None, "last_seen_at", "id"),

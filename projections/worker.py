@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -27,16 +27,20 @@ from projections.reactions.mails import Links
 from projections.reactions.robots import ROBOTS, Robots
 from projections.reactions.sending import MOST_CONVERSATIONS, Sending
 from projections.reactions.smtp import MailServer
+from projections.read_model import ReadModel
 from projections.schedules import prepare_schedules
+from projections.sessions import SESSIONS
 from projections.sweeping import sweep_regularly
 from projections.tasks import Tasks
+from projections.user_days import USER_DAYS
+from projections.user_history import USER_HISTORY
 from projections.user_names import USER_NAMES
 from projections.users import USERS
 from settings import Settings, key_bytes, master_keys
 
 __all__ = ["main", "run"]
 
-MODELS: Final = (USERS, USER_NAMES)
+MODELS: Final[tuple[ReadModel[Any], ...]] = (USERS, USER_NAMES, SESSIONS, USER_HISTORY, USER_DAYS)
 REACTIONS: Final = (EMAILS,)
 
 START_AGAIN_SECONDS: Final = 0.5

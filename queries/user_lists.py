@@ -6,7 +6,6 @@ at once. What is not is rare, at least there; then all of it is found by the oth
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -35,7 +34,7 @@ from projections.users import USERS
 from queries.user_filters import CONDITIONS, NEWEST_FIRST, SORTS, Columns, Place, Sort, UserFilters
 from queries.users import MOST_USERS, UserView, checkpoints, values_of
 
-__all__ = ["ListedUser", "UserPage", "place_of", "takes_names", "users"]
+__all__ = ["UserPage", "place_of", "takes_names", "users"]
 
 SHORT_WAY: Final = 500
 LONG_WAY: Final = 8_000
@@ -47,12 +46,6 @@ PLANNED_FOR_WHAT_IS_ASKED: Final = (
 """What is looked for is seldom, and pages come from memory or from disks that do not turn."""
 
 
-class ListedUser(UserView, frozen=True):
-    """A user in a list; `last_seen_at` is null for those who never signed in."""
-
-    last_seen_at: datetime | None
-
-
 class UserPage(Struct, frozen=True):
     """Users in the order of the list; `next` is the place to go on after, None at the end.
 
@@ -60,7 +53,7 @@ class UserPage(Struct, frozen=True):
     `count` is how many there are on all pages, when it was asked for.
     """
 
-    items: list[ListedUser]
+    items: list[UserView]
     next: Place | None
     position: int
     count: int | None = None
@@ -119,7 +112,7 @@ async def place_of(reading: Reading, user_id: UUID, sort: str) -> Place | None:
 
 
 def _page(sort: Sort, rows: list[asyncpg.Record], limit: int, reached: int | None, count: int | None) -> UserPage:
-    items = [ListedUser(**values_of(row, "reached", "sorted_by")) for row in rows[:limit]]
+    items = [UserView(**values_of(row, "reached", "sorted_by")) for row in rows[:limit]]
     following = sort.place(rows[limit - 1]) if len(rows) > limit else None
     return UserPage(items, following, reached or 0, count)
 
@@ -197,7 +190,7 @@ def _beyond(sort: Sort, part: _Part, columns: Columns) -> list[ColumnElement[boo
 
 
 def _shown(sort: Sort, columns: Columns) -> list[ColumnElement[Any]]:
-    return [*(columns[name] for name in ListedUser.__struct_fields__), columns[sort.column].label("sorted_by")]
+    return [*(columns[name] for name in UserView.__struct_fields__), columns[sort.column].label("sorted_by")]
 
 
 def _way(table: Any, sort: Sort, part: _Part, names: tuple[str, ...], rows: int) -> Any:
@@ -251,7 +244,7 @@ def _gathered(sort: Sort, part: _Part, names: tuple[str, ...]) -> Statement:
     gathered = found.cte("found").prefix_with("MATERIALIZED")
     keys = {"id": gathered.c.id, sort.column: gathered.c.sorted_by}
     first = select(gathered).order_by(*_order(sort, part, keys)).limit(given("limit", Integer)).subquery("first")
-    shown = [USERS.table.columns[name] for name in ListedUser.__struct_fields__]
+    shown = [USERS.table.columns[name] for name in UserView.__struct_fields__]
     asked = select(*shown, first.c.sorted_by).select_from(first.join(USERS.table, USERS.table.columns.id == first.c.id))
     return Statement(asked.order_by(*_order(sort, part, {"id": first.c.id, sort.column: first.c.sorted_by})))
 

@@ -24,6 +24,8 @@ MOST_USERS: Final = 200
 class UserView(Struct, frozen=True):
     """A user, as the API shows them; `version` is that of the user's stream.
 
+    `last_seen_at` is when they last signed in or, on a later day (UTC), first went on with a session; null for who never was.
+
     `metadata` has the user's `own` entries and, for those who may see everyone, those that administrators made (`admin`).
     """
 
@@ -39,6 +41,7 @@ class UserView(Struct, frozen=True):
     metadata: dict[str, Any]
     registered_at: datetime
     updated_at: datetime
+    last_seen_at: datetime | None
     version: int
 
 

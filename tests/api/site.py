@@ -94,22 +94,23 @@ def environment_for(database: Database, **changes: str) -> dict[str, str]:
 async def projected(database: Database) -> AsyncIterator[None]:
     """The views, kept at the log's end as a worker does it."""
     url = database.url("projector")
-    pool = await open_pool(url, "projector", PARTITIONS * len(MODELS) + 1)
+    pool = await open_pool(url, "projector", len(MODELS) * PARTITIONS + 1)
     wakeups = Wakeups(lambda: connect(url, "projector"))
     await wakeups.start()
     projectors = [Projector(model, database.keys) for model in MODELS]
     async with pool.acquire() as connection:
         for projector in projectors:
             await projector.create(connection, role_names(database.owner_url.rpartition("/")[2])["reader"])
-        await prepare(connection, dict.fromkeys((projector.name for projector in projectors), PARTITIONS), {})
+        await prepare(connection, {projector.name: PARTITIONS for projector in projectors}, {})
     slices = Slices(pool, wakeups, lambda _consumer, _events: None)
 
     async def held(projector: Projector[Any], partition: int) -> None:
         while not slices.stopping:
             await slices.hold(projector, partition)
 
-    holds = itertools.product(projectors, range(PARTITIONS))
-    tasks = [asyncio.create_task(held(projector, partition)) for projector, partition in holds]
+    tasks = [
+        asyncio.create_task(held(projector, partition)) for projector in projectors for partition in range(PARTITIONS)
+    ]
     try:
         yield
     finally:

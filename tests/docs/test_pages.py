@@ -17,6 +17,7 @@ from api.metrics import Metrics
 from api.problems import described_problems
 from events.event import event_classes
 from projections.topics import known_topics
+from projections.worker import MODELS
 from settings import described
 from tests.docs.steps import ROOT
 
@@ -122,6 +123,15 @@ def test_every_table_is_documented() -> None:
     assert len(tables) > 5
     for table in tables:
         assert f"`{table}`" in text
+
+
+def test_every_view_and_column_is_documented(built: Path) -> None:
+    text = page(built, "views")
+    for model in MODELS:
+        assert model.table.fullname in text
+        assert {model.name.replace("_", "-")} <= anchors(built, "views")
+        for column in model.table.columns:
+            assert column.name in text
 
 
 def test_every_setting_that_the_prose_names_is_one(built: Path) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from events.administrators import AdministratorAdded, AdministratorRemoved, FirstAdministratorInvited
 from events.event import Event
 from events.keys import DataKey
-from events.session import RefreshTokenReused, SessionEnded, SessionExpired, SessionStarted
+from events.session import RefreshTokenReused, SessionContinued, SessionEnded, SessionExpired, SessionStarted
 from events.user import (
     AddressRegisteredAgain,
     AdministratorsMetadataChanged,
@@ -75,6 +75,7 @@ EXAMPLES: dict[str, Event] = {
         UserLocked(datetime(2026, 3, 1, 12, 15, tzinfo=UTC)),
         UserUnlocked(),
         SessionStarted(OTHER, "password"),
+        SessionContinued(),
         SessionEnded(),
         SessionExpired(),
         RefreshTokenReused(),

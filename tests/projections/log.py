@@ -11,7 +11,6 @@ from events.codec import encode, write_metadata
 from events.committer import Committer
 from events.event import ANONYMOUS, Event, Metadata
 from events.keys import DataKey
-from events.session import SessionStarted
 from tests.support import Database
 
 __all__ = ["Log", "in_partition"]
@@ -45,6 +44,14 @@ class Log:
             new.append((version, *encode(event, user_id, version, self._keys[user_id])))
         return await self._append(user_id, new, uses)
 
+    async def add_to_session(self, user_id: UUID, session_id: UUID, *events: Event) -> int:
+        """Events of a session of a user, in one commit."""
+        first = self._versions[session_id] + 1
+        new = [
+            (version, *encode(event, session_id, version, None)) for version, event in enumerate(events, start=first)
+        ]
+        return await self._append(session_id, new, [], user_id, "session")
+
     async def add_raw(self, user_id: UUID, topic: str, state: bytes) -> int:
         """An event as another version, or someone with the owner's rights, may have written it."""
         return await self._append(user_id, [(self._versions[user_id] + 1, topic, state)], [])
@@ -54,21 +61,15 @@ class Log:
         stream_id: UUID,
         new: list[tuple[int, str, bytes]],
         uses: list[KeyUse],
+        user_id: UUID | None = None,
         stream_type: str = "user",
-        subject_id: UUID | None = None,
     ) -> int:
         metadata = write_metadata(Metadata(actor=ANONYMOUS, command="Test", correlation_id=uuid7()))
-        events = [NewEvent(stream_id, stream_type, *event, subject_id or stream_id, metadata) for event in new]
+        events = [NewEvent(stream_id, stream_type, *event, user_id or stream_id, metadata) for event in new]
         expected = {stream_id: self._versions[stream_id]}
         position = await self._committer.commit(Append(uuid7(), events, expected, keys=uses))
         self._versions[stream_id] += len(new)
         return position
-
-    async def sign_in(self, user_id: UUID) -> int:
-        """A session that the user begins."""
-        session_id = uuid7()
-        new = [(1, *encode(SessionStarted(user_id, "password"), session_id, 1, None))]
-        return await self._append(session_id, new, [], "session", user_id)
 
     async def forget(self, user_id: UUID) -> None:
         """Destroy a user's key, as erasing does."""

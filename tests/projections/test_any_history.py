@@ -1,6 +1,9 @@
 """Whatever happened, however it is cut into batches and partitions, and however often it is divided anew: the same rows."""
 
+from collections import Counter
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,19 +13,24 @@ from uuid_utils.compat import uuid7
 
 from events.codec import has_personal_fields
 from events.data_keys import DataKeys
+from events.event import Recorded
 from events.personal import FORGOTTEN
+from events.session import RefreshTokenReused, SessionContinued, SessionEnded, SessionStarted
 from events.store import read_log
 from events.user import (
     DisplayNameChanged,
     EmailVerified,
+    PasswordChanged,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    SignedOutEverywhere,
+    UserLocked,
     UserRegistered,
     VerificationRequested,
 )
 from projections.folding import fold, fold_whole
-from projections.users import USERS
+from projections.worker import MODELS
 from tests.projections.terms import OPEN_TERMS, TERMS
 from tests.support import NOON, History
 
@@ -35,9 +43,15 @@ facts = st.one_of(
     st.builds(DisplayNameChanged, st.none() | st.text("abc", max_size=3)),
     st.builds(RoleGranted, st.sampled_from(["auditor", "analyst"])),
     st.builds(RoleRevoked, st.sampled_from(["auditor", "analyst"])),
+    st.sampled_from([SignedOutEverywhere(), UserLocked(NOON), PasswordChanged()]),
     st.just(superseded),
 )
-histories = st.lists(st.tuples(st.integers(0, PEOPLE - 1), facts), max_size=40)
+SESSIONS_EACH = 2
+of_sessions = st.tuples(
+    st.integers(0, SESSIONS_EACH - 1),
+    st.sampled_from([SessionStarted(uuid7(), "password"), SessionContinued(), SessionEnded(), RefreshTokenReused()]),
+)
+histories = st.lists(st.tuples(st.integers(0, PEOPLE - 1), facts | of_sessions), max_size=40)
 moves = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(0, 3) | st.none()), max_size=6)
 few = [
     UserRegistered("a@example.com"),
@@ -45,10 +59,12 @@ few = [
     VerificationRequested(),
     RoleGranted("auditor"),
     RoleRevoked("auditor"),
+    (0, SessionStarted(uuid7(), "password")),
+    (0, SessionEnded()),
     superseded,
 ]
 ranges = st.lists(st.tuples(st.integers(0, 8), st.integers(4, 12)), min_size=2, max_size=5)
-models = pytest.mark.parametrize("model", [USERS, TERMS, OPEN_TERMS], ids=lambda model: model.name)
+models = pytest.mark.parametrize("model", [*MODELS, TERMS, OPEN_TERMS], ids=lambda model: model.name)
 
 
 def once(model, history):
@@ -68,12 +84,17 @@ def once(model, history):
 
 def on_one_log(told):
     """The history as the log holds it: people by turns."""
-    people = [History() for _ in range(PEOPLE)]
-    versions = [0] * PEOPLE
+    versions: Counter[UUID] = Counter()
     for position, (person, fact) in enumerate(told, start=1):
-        versions[person] += 1
-        (recorded,) = people[person].of(fact)
-        yield replace(recorded, position=position, version=versions[person], recorded_at=NOON)
+        user_id, stream_type = UUID(int=person), "user"
+        stream_id = user_id
+        if isinstance(fact, tuple):
+            number, fact = fact
+            stream_id, stream_type = UUID(int=100 + person * SESSIONS_EACH + number), "session"
+            fact = replace(fact, user_id=user_id) if isinstance(fact, SessionStarted) else fact
+        versions[stream_id] += 1
+        at = NOON + position * timedelta(hours=7)
+        yield Recorded(fact, position, stream_id, stream_type, versions[stream_id], user_id, at)
 
 
 class Table:
@@ -144,15 +165,22 @@ def test_what_is_personal_makes_no_difference_once_all_is_gone(model, before, af
 
 
 @models
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories, moves, st.lists(st.integers(0, PEOPLE - 1), max_size=3))
 async def test_any_batches_and_partitions_make_the_rows_of_one_fold(log, view, model, told, moves, forgotten):
     people = [uuid7() for _ in range(PEOPLE)]
     (before,) = await view.database.query("SELECT coalesce(max(notification_id), 0) FROM stored_events")
     await view.set_up(model, 1)
     await view.catch_up()
+    sessions = [[uuid7() for _ in range(SESSIONS_EACH)] for _ in people]
     for person, fact in told:
-        await log.add(people[person], fact)
+        if isinstance(fact, tuple):
+            number, of_session = fact
+            if isinstance(of_session, SessionStarted):
+                of_session = SessionStarted(people[person], "password")
+            await log.add_to_session(people[person], sessions[person][number], of_session)
+        else:
+            await log.add(people[person], fact)
     for partitions, most_events, steps in moves:
         await view.set_up(model, partitions)
         await view.catch_up(most_events, steps)

@@ -4,8 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from uuid_utils.compat import uuid7
 
 from events.personal import FORGOTTEN
+from events.session import SessionContinued, SessionEnded, SessionStarted
 from events.user import (
     AddressRegisteredAgain,
     DisplayNameChanged,
@@ -98,6 +101,23 @@ def test_a_lock_shows_until_it_is_lifted_and_a_newer_one_has_its_own_time():
     assert (row.status, row.locked_until) == ("locked", newer)
     row = row_of(registered, EmailVerified(), UserLocked(first), UserUnlocked())
     assert (row.status, row.locked_until) == ("active", None)
+
+
+def test_was_never_seen_before_a_session_began():
+    assert row_of(registered, EmailVerified()).last_seen_at is None
+
+
+def test_shows_when_a_session_began_or_went_on_and_neither_is_a_change_of_the_user():
+    before = row_of(registered, EmailVerified())
+    session = History("session").of(SessionStarted(before.id, "password"), SessionContinued(), SessionEnded())
+    began = evolve(before, session[0])
+    assert began == replace(before, last_seen_at=NOON + timedelta(minutes=1))
+    assert evolve(began, session[1]) == replace(before, last_seen_at=NOON + timedelta(minutes=2))
+
+
+def test_a_session_of_someone_who_is_gone_brings_nobody_back():
+    (started,) = History("session").of(SessionStarted(uuid7(), "password"))
+    assert evolve(None, started) is None
 
 
 def test_the_rows_version_is_the_streams_also_after_what_changes_nothing_else(history):

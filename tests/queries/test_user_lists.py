@@ -1,6 +1,5 @@
 """Lists of users, asked with the reader's rights: those of the log's history whom a fold in memory would list."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
+from events.session import SessionStarted
 from events.user import (
     DisplayNameChanged,
     EmailVerified,
@@ -23,8 +23,8 @@ from projections.plain_text import plain
 from projections.user_names import USER_NAMES
 from projections.users import USERS
 from queries.user_filters import SORTS, UserFilters
-from queries.user_lists import ListedUser, UserPage, users
-from queries.users import VIEW
+from queries.user_lists import UserPage, users
+from queries.users import VIEW, UserView
 from tests.projections.conftest import View
 from tests.projections.log import Log
 from tests.support import NOON
@@ -62,8 +62,8 @@ class Lists:
 @pytest.fixture
 async def lists(database, connection) -> Lists:
     views = [View(database, connection) for _ in range(2)]
-    for view, model in zip(views, (USERS, USER_NAMES), strict=True):
-        await view.set_up(model)
+    await views[0].set_up(USERS)
+    await views[1].set_up(USER_NAMES)
     return Lists(views)
 
 
@@ -74,7 +74,7 @@ async def registered(log: Log, number: int, name: str | None = None) -> list[Any
     return people
 
 
-async def everyone(reader: Any, filters: UserFilters = EVERYONE, **asked: Any) -> list[ListedUser]:
+async def everyone(reader: Any, filters: UserFilters = EVERYONE, **asked: Any) -> list[UserView]:
     """Page by page."""
     page = await users(reader, filters, **asked)
     found = page.items
@@ -100,7 +100,7 @@ async def test_pages_from_the_newest_to_the_oldest(log, lists, reader_pool):
 async def test_a_page_neither_repeats_nor_skips_when_others_register_or_leave_meanwhile(log, lists, reader_pool, sort):
     people = await registered(log, 6, "Ada")
     for person in people:
-        await log.sign_in(person)
+        await log.add_to_session(person, uuid7(), SessionStarted(person, "password"))
     await lists.catch_up()
     first = await users(reader_pool, sort=sort, limit=3)
     before, between = (people[3:][::-1], people[0]) if sort.startswith("-") else (people[:3], people[5])
@@ -159,7 +159,7 @@ async def test_who_is_known_in_one_view_only_ends_no_list(log, lists, reader_poo
 
 
 @pytest.fixture
-async def people(log, lists) -> AsyncIterator[list[ListedUser]]:
+async def people(log, lists) -> list[UserView]:
     """A few dozen people of all kinds."""
     for number in range(44):
         person = uuid7()
@@ -172,16 +172,16 @@ async def people(log, lists) -> AsyncIterator[list[ListedUser]]:
         first = None if number % 5 == 0 and name else name
         await log.add(person, UserRegistered(f"U{number}_x@example.{'com' if number % 4 else 'org'}", first), *more)
         if number % 2:
-            await log.sign_in(person)
+            await log.add_to_session(person, uuid7(), SessionStarted(person, "password"))
         if number % 9 == 0:
             await log.add(person, RegistrationSuperseded(person))
     await lists.catch_up()
     rows = (await lists.views[0].rows()).values()
-    names = ListedUser.__struct_fields__
-    return [ListedUser(**{name: row[name] for name in names} | {"metadata": {"own": {}, "admin": {}}}) for row in rows]
+    names = UserView.__struct_fields__
+    return [UserView(**{name: row[name] for name in names} | {"metadata": {"own": {}, "admin": {}}}) for row in rows]
 
 
-def holds(filters: UserFilters, user: ListedUser) -> bool:
+def holds(filters: UserFilters, user: UserView) -> bool:
     """Whether a filter lets someone through, said without SQL."""
     text = f" {plain(user.display_name or '')}\n {plain(user.email)}"
     term = plain(filters.search or "")
@@ -199,11 +199,11 @@ def holds(filters: UserFilters, user: ListedUser) -> bool:
     )
 
 
-def in_order(found: list[ListedUser], sort: str) -> list[ListedUser]:
+def in_order(found: list[UserView], sort: str) -> list[UserView]:
     """The order of a list, said without SQL."""
     column = {"created": "registered_at", "last_seen": "last_seen_at", "name": "display_name"}[sort.lstrip("-")]
 
-    def value(user: ListedUser) -> Any:
+    def value(user: UserView) -> Any:
         got = getattr(user, column)
         return plain(got).encode() if isinstance(got, str) else got
 
@@ -249,7 +249,7 @@ asked = st.builds(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked, st.tuples(times, times, times, times), st.sampled_from(sorted(SORTS)), st.integers(1, 20))
 async def test_lists_whom_the_filters_let_through_once_each_in_order(people, reader_pool, filters, ranges, sort, limit):
-    moments = sorted(user.registered_at for user in people)
+    moments: list[datetime] = sorted(user.registered_at for user in people)
 
     def moment(number: int | None) -> datetime | None:
         if number is None:

@@ -5,6 +5,7 @@ from datetime import UTC
 import msgspec
 from uuid_utils.compat import uuid7
 
+from events.session import SessionContinued, SessionEnded, SessionStarted
 from events.user import EmailVerified, RoleGranted, UserRegistered
 from queries.users import VIEW, UserView, user_by_id
 from tests.projections.log import in_partition
@@ -39,12 +40,25 @@ async def test_tells_a_user_in_the_shape_of_the_contract(log, view, reader_pool)
         metadata={"own": {}, "admin": {}},
         registered_at=times[0],
         updated_at=times[1],
+        last_seen_at=None,
         version=3,
     )
     assert user.registered_at.tzinfo == UTC
-    names = "id email email_verified display_name locale time_zone picture_url roles status metadata registered_at updated_at version"
+    names = "id email email_verified display_name locale time_zone picture_url roles status metadata registered_at updated_at last_seen_at version"
     assert list(msgspec.to_builtins(user)) == names.split()
     assert msgspec.to_builtins(user)["registered_at"].endswith("Z")
+
+
+async def test_tells_when_somebody_was_last_seen(log, view, reader_pool):
+    ada, session = uuid7(), uuid7()
+    await log.add(ada, UserRegistered("ada@example.com"), EmailVerified())
+    position = await log.add_to_session(ada, session, SessionStarted(ada, "password"), SessionContinued())
+    await log.add_to_session(ada, session, SessionEnded())
+    await view.catch_up()
+    user, _ = await user_by_id(reader_pool, ada)
+    (row,) = await view.database.query("SELECT recorded_at FROM stored_events WHERE notification_id = $1", position)
+    assert user is not None
+    assert (user.last_seen_at, user.version) == (row["recorded_at"], 2)
 
 
 async def test_tells_of_nobody_and_how_far_it_knows(log, view, reader_pool):

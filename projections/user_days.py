@@ -1,0 +1,124 @@
+"""Days of users: one row for each user and day (UTC) on which something happened, for statistics to add up."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from msgspec.structs import replace
+from sqlalchemy import Column, Date, Index, Integer, Uuid
+
+from events.event import Event, Recorded
+from events.session import (
+    RefreshTokenReused,
+    SessionContinued,
+    SessionEnded,
+    SessionEvent,
+    SessionExpired,
+    SessionStarted,
+)
+from events.user import (
+    EmailChanged,
+    EmailVerified,
+    PasswordChanged,
+    PasswordReset,
+    RegistrationLapsed,
+    RegistrationSuperseded,
+    UserEvent,
+    UserLocked,
+    UserRegistered,
+    UserReinstated,
+    UserSuspended,
+)
+from projections.read_model import ReadModel, Row, Several
+
+__all__ = ["USER_DAYS", "UserDay", "evolve"]
+
+
+class UserDay(Row, frozen=True, kw_only=True):
+    """A day of a user: how often it happened, and on how many events that is counted in all.
+
+    `registered_on` is the day of the registration, in every row. `next_on` is the next day on which something happened, null for the latest.
+    `seen` are the sessions that began, or went on from an earlier day, and `signed_in` those that began; `lapsed` is a
+    registration that ended because nobody proved its address. `locked` is one series of failed sign-ins.
+    """
+
+    user_id: UUID
+    day: date
+    registered_on: date
+    next_on: date | None = None
+    events: int = 0
+    registered: int = 0
+    verified: int = 0
+    lapsed: int = 0
+    seen: int = 0
+    signed_in: int = 0
+    sessions_ended: int = 0
+    sessions_expired: int = 0
+    tokens_reused: int = 0
+    locked: int = 0
+    password_changed: int = 0
+    password_reset: int = 0
+    email_changed: int = 0
+    suspended: int = 0
+    reinstated: int = 0
+
+
+UserDaysEvent: TypeAlias = UserEvent | SessionEvent
+
+COUNTED: Final[Mapping[type[Event], tuple[str, ...]]] = {
+    UserRegistered: ("registered",),
+    EmailVerified: ("verified",),
+    RegistrationLapsed: ("lapsed",),
+    RegistrationSuperseded: ("lapsed",),
+    SessionStarted: ("seen", "signed_in"),
+    SessionContinued: ("seen",),
+    SessionEnded: ("sessions_ended",),
+    SessionExpired: ("sessions_expired",),
+    RefreshTokenReused: ("tokens_reused",),
+    UserLocked: ("locked",),
+    PasswordChanged: ("password_changed",),
+    PasswordReset: ("password_reset",),
+    EmailChanged: ("email_changed",),
+    UserSuspended: ("suspended",),
+    UserReinstated: ("reinstated",),
+}
+"""Where each event is counted beside `events`, where all of them are."""
+
+
+def evolve(rows: Sequence[UserDay], recorded: Recorded[UserDaysEvent]) -> Iterable[UserDay]:
+    """The latest day counts one event more, or a new day begins; the log's days only ever go forward."""
+    day = recorded.recorded_at.date()
+    latest = rows[0] if rows else None
+    if latest is None:
+        if not isinstance(recorded.event, UserRegistered):
+            return []
+        return [_counted(UserDay(user_id=recorded.stream_id, day=day, registered_on=day), recorded.event)]
+    if latest.day == day:
+        return [_counted(latest, recorded.event)]
+    new = UserDay(user_id=latest.user_id, day=day, registered_on=latest.registered_on)
+    return [replace(latest, next_on=day), _counted(new, recorded.event)]
+
+
+def _counted(row: UserDay, event: Event) -> UserDay:
+    return replace(row, **{name: getattr(row, name) + 1 for name in ("events", *COUNTED.get(type(event), ()))})
+
+
+USER_DAYS = ReadModel(
+    "user_days",
+    1,
+    columns=(
+        Column("user_id", Uuid, primary_key=True),
+        Column("day", Date, primary_key=True),
+        Column("registered_on", Date, nullable=False),
+        Column("next_on", Date),
+        *(Column(name, Integer, nullable=False) for name, kind in UserDay.__annotations__.items() if kind is int),
+    ),
+    # With the cohort in it, days of whole cohorts are counted without reading the rows themselves.
+    indexes=(Index(None, "day", "registered_on"),),
+    row=UserDay,
+    key="user_id",
+    events=UserDaysEvent,
+    evolve=Several(evolve, closed_by="next_on"),
+    opens_seals=False,
+)
