@@ -2,11 +2,22 @@
 
 import sys
 import unicodedata
+from datetime import datetime
 from typing import Any
 
 import click
 
-__all__ = ["Entries", "Text", "all_option", "json_option", "limit_option", "reason_option", "user_argument"]
+__all__ = [
+    "Entries",
+    "Moment",
+    "Term",
+    "Text",
+    "all_option",
+    "json_option",
+    "limit_option",
+    "reason_option",
+    "user_argument",
+]
 
 
 class Text(click.ParamType[str]):
@@ -50,6 +61,34 @@ class Entries(click.ParamType[dict[str, Any]]):
         if not isinstance(entries, dict):
             self.fail("This must be an object.", param, ctx)
         return entries
+
+
+class Moment(click.ParamType[datetime]):
+    """A time with its zone (RFC 3339), as the API takes it."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The time, in UTC."""
+        from api.user_filters import moment
+
+        try:
+            return moment(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Term(Text):
+    """Text to search for."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, unless there is nothing in it, or too much."""
+        from queries.user_filters import MOST_SEARCHED
+
+        text = super().convert(value, param, ctx)
+        if not text.strip() or len(text) > MOST_SEARCHED:
+            self.fail(f"This is text of 1 to {MOST_SEARCHED} characters.", param, ctx)
+        return text
 
 
 user_argument = click.argument("user", metavar="USER")

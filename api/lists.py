@@ -8,8 +8,9 @@ from litestar.params import QueryParameter
 from api.asking import runtime_of
 from api.bodies import JsonRequest
 from api.cursors import cursor, read_cursor
+from api.reasons import FieldError, InvalidParameters
 
-__all__ = ["Cursor", "Limit", "page_headers", "place_after", "sealed_place"]
+__all__ = ["Cursor", "Limit", "only_parameters", "page_headers", "place_after", "sealed_place"]
 
 T = TypeVar("T")
 
@@ -36,6 +37,14 @@ def place_after(request: JsonRequest, name: str, given: str | None, kind: type[T
 def sealed_place(request: JsonRequest, name: str, place: object) -> str | None:
     """The cursor that goes on after a place; None for none."""
     return None if place is None else cursor(runtime_of(request).cursor_key, _scope(request, name), place)
+
+
+def only_parameters(request: JsonRequest, *names: str) -> None:
+    """A filter that is misspelt filters nothing, and nobody would notice. Raises `InvalidParameters` for any of another name."""
+    unknown = dict.fromkeys(name for name in request.query_params if name not in names)
+    if unknown:
+        detail = "There is no such parameter."
+        raise InvalidParameters(errors=[FieldError(parameter=name[:64], detail=detail) for name in [*unknown][:20]])
 
 
 def page_headers(request: JsonRequest, position: int, after: str | None, **parameters: Any) -> dict[str, str]:

@@ -1,18 +1,19 @@
 """`muster users`: who there is, and what happened to them."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 import click
 from msgspec.structs import asdict
 
-from api.arguments import all_option, json_option, limit_option, user_argument
+from api.arguments import Moment, Term, all_option, json_option, limit_option, user_argument
 from api.looking import caught_up, reading, tell, user_of
 from api.operating import as_json, operate
 from api.tables import Table, cell
 from api.user_changes import CHANGES
 from api.user_facts import FACTS
+from commands.roles import ROLES
 from settings import Settings, master_keys
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from queries.users import UserView
 
 __all__ = ["users"]
+
+ORDERS: Final = ("created", "-created", "last_seen", "-last_seen", "name", "-name")
 
 
 @click.group()
@@ -41,36 +44,85 @@ for change in (*CHANGES, *FACTS):
 
 
 @users.command("list")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(["active", "locked", "suspended", "unverified"]),
+    help="Only users of this status, or of any of several.",
+)
+@click.option(
+    "--role", "roles", multiple=True, type=click.Choice(sorted(ROLES)), help="Only users with any of these roles."
+)
+@click.option("--verified/--unverified", default=None, help="Only users whose address is proved, or is not.")
+@click.option("--created-from", type=Moment(), metavar="TIME", help="Only users who registered then or later.")
+@click.option("--created-to", type=Moment(), metavar="TIME", help="Only users who registered before.")
+@click.option("--seen-from", type=Moment(), metavar="TIME", help="Only users who were seen last then or later.")
+@click.option("--seen-to", type=Moment(), metavar="TIME", help="Only users who were seen last before.")
+@click.option("--search", type=Term(), metavar="TEXT", help="Only users with this in their name or address.")
+@click.option("--sort", type=click.Choice(ORDERS), default="-created", show_default=True, help="In which order.")
+@click.option("--count", is_flag=True, help="Tell on standard error how many there are in all.")
 @limit_option
 @all_option
 @click.option("--after", type=click.UUID, metavar="ID", help="Those who stand after this user in the list.")
 @json_option
-def list_users(limit: int, after: UUID | None, *, everything: bool, json: bool) -> None:
-    """List users, the newest registrations first.
+def list_users(
+    statuses: tuple[str, ...],
+    roles: tuple[str, ...],
+    sort: str,
+    limit: int,
+    after: UUID | None,
+    *,
+    count: bool,
+    everything: bool,
+    json: bool,
+    **filters: Any,
+) -> None:
+    """List users, the newest registrations first, or those for whom every filter holds.
 
-    What was recorded before is shown, unless no worker runs: then standard error tells how far the view has come.
+    A TIME has its zone, as 2026-03-01T12:00:00Z. What was recorded before is shown, unless no worker runs: then standard
+    error tells how far the view has come.
     """
 
     async def work(settings: Settings) -> None:
-        from queries.users import users as page_of_users
+        from commands.errors import NoSuchUser
+        from queries.user_filters import UserFilters
+        from queries.user_lists import place_of
+        from queries.user_lists import users as page_of_users
 
+        wanted = UserFilters(frozenset(statuses), frozenset(roles), **filters)
         async with reading(settings) as connection:
 
             async def position() -> int:
-                return (await page_of_users(connection, limit=1)).position
+                return (await page_of_users(connection, wanted, sort=sort, limit=1)).position
 
             async def ask(after: UUID | None, limit: int) -> Any:
-                return await page_of_users(connection, after=after, limit=limit)
+                place = None if after is None else await place_of(connection, after, sort)
+                if place is None and after is not None:
+                    raise NoSuchUser
+                page = await page_of_users(connection, wanted, sort=sort, after=place, limit=limit)
+                return Page(page.items, None if page.next is None else page.next.id)
 
             await caught_up(connection, position)
-            table = Table("ID", "ADDRESS", "NAME", "STATUS", "ROLES", "REGISTERED (UTC)")
+            if count:
+                counted = await page_of_users(connection, wanted, sort=sort, limit=1, count=True)
+                click.echo(f"{counted.count} in all.", err=True)
+            table = Table("ID", "ADDRESS", "NAME", "STATUS", "ROLES", "REGISTERED (UTC)", "LAST SEEN (UTC)")
             await tell(ask, after, None if everything else limit, table, _row, json=json)
 
     operate("muster users list", work)
 
 
+class Page(NamedTuple):
+    """Users, and the one after whom to go on."""
+
+    items: "list[UserView]"
+    next: UUID | None
+
+
 def _row(user: "UserView") -> list[Any]:
-    return [user.id, user.email, user.display_name, user.status, user.roles, user.registered_at]
+    seen = user.last_seen_at
+    return [user.id, user.email, user.display_name, user.status, user.roles, user.registered_at, seen]
 
 
 @users.command()

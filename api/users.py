@@ -3,27 +3,44 @@
 from typing import Final, cast
 from uuid import UUID
 
+import msgspec
 from litestar import Controller, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from api.asking import ask, recorded_headers, runtime_of
 from api.auth import anyone, may, signed_in
 from api.bodies import Body, JsonRequest
-from api.conditions import IfNoneMatch, MinPosition, Prefer, user_etag
+from api.conditions import IfNoneMatch, MinPosition, Prefer, demand, user_etag
 from api.declared import BODY, COMMAND, HASHING, TOKEN, UNCHANGED, VIEW, declared
 from api.even_answers import even
 from api.fields import CHECKS, DisplayName, Email, Locale, Password
 from api.limits import REGISTRATION, limited
-from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
+from api.lists import Cursor, Limit, only_parameters, page_headers, place_after, sealed_place
 from api.reasons import InvalidCursor, NotPermitted, RegistrationClosed
+from api.user_filters import (
+    Count,
+    CreatedFrom,
+    CreatedTo,
+    RolesAny,
+    Search,
+    SeenFrom,
+    SeenTo,
+    SortBy,
+    Statuses,
+    Verified,
+    filters_of,
+)
 from api.views import reached, registered_view, require_sight, serving, user_view
 from commands.errors import AddressTaken, NoSuchUser
 from commands.register_user import RegisterUser
 from projections.parking import ViewParked
-from queries.users import UserView, users
+from projections.user_names import USER_NAMES
+from queries.user_filters import NEWEST_FIRST, Place
+from queries.user_lists import ListTables, takes_names, users
+from queries.users import UserView
 
 __all__ = ["Me", "Users"]
 
@@ -46,10 +63,14 @@ class RegistrationTaken(Struct, frozen=True):
 
 
 class UserList(Struct, frozen=True):
-    """A page of users; `next` is the cursor of the page after it, null at the end."""
+    """A page of users; `next` is the cursor of the page after it, null at the end.
+
+    `count` is there when it was asked for: how many users there are on all pages.
+    """
 
     items: list[UserView]
     next: str | None
+    count: int | UnsetType = UNSET
 
 
 ADDED: Final = ResponseSpec(UserView, generate_examples=False, description="The user, for those who may add them.")
@@ -121,20 +142,48 @@ class Users(Controller):
     async def users(
         self,
         request: JsonRequest,
+        status: Statuses = None,
+        role: RolesAny = None,
+        verified: Verified = None,
+        created_from: CreatedFrom = None,
+        created_to: CreatedTo = None,
+        seen_from: SeenFrom = None,
+        seen_to: SeenTo = None,
+        search: Search = None,
+        sort: SortBy = None,
+        count: Count = None,
         limit: Limit = 50,
         cursor: Cursor = None,
         min_position: MinPosition = None,
         prefer: Prefer = None,
     ) -> Response[UserList]:
-        """The newest registrations first. Those of whom the view could not take something are left out: `Left-Out` says how many."""
-        after = place_after(request, "users", cursor, UUID)
+        """The newest registrations first, or in another order; all users, or those for whom every filter holds.
+
+        Those of whom the view could not take something are left out: `Left-Out` says how many.
+        """
+        given = {
+            "status": status, "role": role, "verified": verified, "created_from": created_from, "created_to": created_to,
+            "seen_from": seen_from, "seen_to": seen_to, "search": search, "sort": sort, "count": count,
+        }  # fmt: skip
+        only_parameters(request, *given, "limit", "cursor")
+        filters, order = filters_of(given), sort or NEWEST_FIRST
+        name = f"users {order} {msgspec.json.encode(filters, order='deterministic').decode()}"
+        after = place_after(request, name, cursor, Place)
         applied = await reached(request, None, min_position, prefer)
-        page = await users(runtime_of(request).reader, after=after, limit=limit, table=serving(request))
-        following = sealed_place(request, "users", page.next)
-        headers = page_headers(request, page.position, following, limit=limit)
+        tables = ListTables(serving(request))
+        process = runtime_of(request)
+        if takes_names(filters, order):
+            demanded = demand(min_position, prefer)
+            await process.positions.wait(USER_NAMES.view, None, demanded.position, demanded.wait)
+            tables = ListTables(tables.users, process.positions.serving(USER_NAMES.view))
+        counted = count is not None
+        page = await users(process.reader, filters, tables=tables, sort=order, after=after, limit=limit, count=counted)
+        following = sealed_place(request, name, page.next)
+        headers = page_headers(request, page.position, following, **given, limit=limit)
         if page.left_out:
             headers["Left-Out"] = str(page.left_out)
-        return Response(UserList(page.items, following), headers=headers | applied)
+        listed = UserList(page.items, following, UNSET if page.count is None else page.count)
+        return Response(listed, headers=headers | applied)
 
 
 class Me(Controller):

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, assert_never
 from uuid import UUID
 
 from msgspec.structs import replace
-from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Column, DateTime, Index, Text, Uuid, column
+from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Column, DateTime, Index, Text, Uuid, column, func
 
 from events.event import Recorded
 from events.personal import Forgotten
@@ -230,7 +230,15 @@ USERS = ReadModel(
     "users",
     3,
     columns=(*known_columns("id"), Column("last_seen_at", DateTime(timezone=True))),
-    indexes=(Index(None, "id", postgresql_where=column("locked_until").is_not(None)),),
+    indexes=(
+        Index(None, "registered_at", "id"),
+        Index(None, "last_seen_at", "id"),
+        # Few rows are in these at any time, and an index on a column that all have would be touched by every change of it.
+        Index(None, "id", postgresql_where=column("locked_until").is_not(None)),
+        Index(None, "suspended", "id", postgresql_where=column("suspended")),
+        Index(None, "email_verified", "registered_at", "id", postgresql_where=~column("email_verified", Boolean)),
+        Index(None, "roles", postgresql_using="gin", postgresql_where=func.cardinality(column("roles")) > 0),
+    ),
     row=UserRow,
     key="id",
     events=UsersEvent,  # also those that change nothing here: the row's version is what If-Match is held against

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ARRAY, Integer, Select, Uuid, and_, column, exists, func, select, table, true
+from sqlalchemy import ARRAY, Select, Uuid, and_, column, exists, func, select, table
 
 from events.connections import Reading
 from events.gathering import Gathered
@@ -20,7 +20,18 @@ from projections.read_model import ReadModel
 from projections.serving import PerTable, serving_table
 from projections.users import USERS, UserRow
 
-__all__ = ["MOST_USERS", "VIEW", "UserPage", "UserReads", "UserView", "user_by_id", "users"]
+__all__ = [
+    "MOST_USERS",
+    "VIEW",
+    "Found",
+    "UserReads",
+    "UserView",
+    "checkpoints",
+    "is_parked",
+    "parked_events",
+    "user_by_id",
+    "view_of",
+]
 
 VIEW: Final = USERS.view
 """The name under which the view's positions are known, whichever table serves it; it changes with the version."""
@@ -52,24 +63,16 @@ class UserView(Struct, frozen=True):
     version: int
 
 
-class UserPage(Struct, frozen=True):
-    """Users, newest first; `next` is the id to go on after, None at the end.
-
-    `position` is reflected by the whole page: the least that any partition of the view has reached. `left_out` are the
-    users who are on no page, because the view does not know how they are now.
-    """
-
-    items: list[UserView]
-    next: UUID | None
-    position: int
-    left_out: int = 0
-
-
-_checkpoints: Final = table(
+checkpoints: Final = table(
     "checkpoints", column("consumer"), column("partition"), column("partitions"), column("position"), column("parked")
 )
-_parked_events: Final = table("parked_events", column("consumer"), column("key"))
-_parked: Final = _parked_events.columns
+parked_events: Final = table("parked_events", column("consumer"), column("key"))
+
+
+def is_parked(consumer: Any, user_id: Any) -> Any:
+    """Whether something is parked of a user, in a table or (an array of them) in any."""
+    parked = parked_events.columns
+    return exists().where(parked.consumer == consumer, parked.key == user_id)
 
 
 class _Statements:
@@ -80,28 +83,20 @@ class _Statements:
         self._consumer = model.consumer
         users = self._users = model.table.columns
         self._shown = [users[name] for name in UserView.__struct_fields__]
-        beyond = users.id < given("after", Uuid)
         self.by_id = Statement(self._one())
         self.by_ids = Statement(self._each())
-        self.by_id_unless_parked = Statement(self._one(self._is_parked(given("user_id", Uuid)).label("is_parked")))
-        self.first_page = Statement(self._page())
-        self.next_page = Statement(self._page(beyond))
-        self.first_page_without_parked = Statement(self._page(~self._is_parked(users.id)))
-        self.next_page_without_parked = Statement(self._page(beyond, ~self._is_parked(users.id)))
-        self.left_out = Statement(
-            select(func.count(func.distinct(_parked.key)))
-            .select_from(_parked_events)
-            .where(_parked.consumer == self._consumer)
+        self.by_id_unless_parked = Statement(
+            self._one(is_parked(self._consumer, given("user_id", Uuid)).label("is_parked"))
         )
 
     def _one(self, *more: Any) -> Select[Any]:
         """The row and the checkpoint of its partition, of one moment; a row of nulls where there is no such user."""
         user_id = given("user_id", Uuid)
-        stands = _checkpoints.columns
+        stands = checkpoints.columns
         partition = func.get_byte(func.uuid_send(user_id), 15).op("%")(stands.partitions)
         return (
             select(stands.position.label("reached"), stands.parked, *more, *self._shown)
-            .select_from(_checkpoints.outerjoin(self._table, self._users.id == user_id))
+            .select_from(checkpoints.outerjoin(self._table, self._users.id == user_id))
             .where(stands.consumer == self._consumer, stands.partition == partition)
         )
 
@@ -110,29 +105,14 @@ class _Statements:
         asked = (
             func.unnest(given("user_ids", ARRAY(Uuid))).table_valued(column("asked", Uuid)).render_derived(name="ids")
         )
-        stands = _checkpoints.columns
+        stands = checkpoints.columns
         partition = func.get_byte(func.uuid_send(asked.columns.asked), 15).op("%")(stands.partitions)
         return (
             select(asked.columns.asked, stands.position.label("reached"), stands.parked, *self._shown)
             .select_from(asked)
-            .join(_checkpoints, and_(stands.consumer == self._consumer, stands.partition == partition))
+            .join(checkpoints, and_(stands.consumer == self._consumer, stands.partition == partition))
             .outerjoin(self._table, self._users.id == asked.columns.asked)
         )
-
-    def _page(self, *conditions: Any) -> Select[Any]:
-        """A page and the table's least checkpoint, of one moment; a row of nulls where the page is empty."""
-        stands = _checkpoints.columns
-        reached = (
-            select(func.min(stands.position).label("reached"), func.sum(stands.parked).label("parked"))
-            .where(stands.consumer == self._consumer)
-            .subquery()
-        )
-        newest = self._users.id.desc()
-        rows = select(*self._shown).where(*conditions).order_by(newest).limit(given("limit", Integer)).subquery()
-        return select(reached, rows).select_from(reached.outerjoin(rows, true())).order_by(rows.columns.id.desc())
-
-    def _is_parked(self, user_id: Any) -> Any:
-        return exists().where(_parked.consumer == self._consumer, _parked.key == user_id)
 
 
 _statements: Final = PerTable(USERS, _Statements)
@@ -167,7 +147,7 @@ async def user_by_id(pool: Reading, user_id: UUID, *, table: str | None = None) 
             raise ViewParked
     if row is None:
         return None, 0
-    return (None if row["id"] is None else _view(row)), row["reached"]
+    return (None if row["id"] is None else view_of(row)), row["reached"]
 
 
 class UserReads:
@@ -195,34 +175,15 @@ class UserReads:
                 except ViewParked as parked:
                     found[user_id] = parked
             else:
-                found[user_id] = (None if row["id"] is None else _view(row)), row["reached"]
+                found[user_id] = (None if row["id"] is None else view_of(row)), row["reached"]
         return found
-
-
-async def users(pool: Reading, *, after: UUID | None = None, limit: int = 50, table: str | None = None) -> UserPage:
-    """Users by the age of their registration, the newest first: those after a `next`, at most `limit` (and 200).
-
-    `table` as for `user_by_id`. Raises `ViewBehind` where none serves yet.
-    """
-    limit = max(1, min(limit, MOST_USERS))
-    place = {} if after is None else {"after": after}
-    left_out = 0
-    ask = await _of(pool, table)
-    rows = await (ask.next_page if place else ask.first_page).fetch(pool, limit=limit + 1, **place)
-    if rows[0]["parked"]:
-        statement = ask.next_page_without_parked if place else ask.first_page_without_parked
-        rows = await statement.fetch(pool, limit=limit + 1, **place)
-        ((left_out,),) = await ask.left_out.fetch(pool)
-    items = [_view(row) for row in rows[:limit] if row["id"] is not None]
-    following = items[-1].id if len(rows) > limit else None
-    return UserPage(items, following, rows[0]["reached"] or 0, left_out)
 
 
 _FIELDS: Final = len(UserView.__struct_fields__)
 _METADATA: Final = UserView.__struct_fields__.index("metadata")
 
 
-def _view(row: asyncpg.Record) -> UserView:
+def view_of(row: asyncpg.Record) -> UserView:
     """The user whose fields stand last in a row."""
     values = [*row[-_FIELDS:]]
     values[_METADATA] = msgspec.json.decode(values[_METADATA])

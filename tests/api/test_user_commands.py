@@ -75,6 +75,55 @@ async def test_users_are_listed_page_by_page(fresh: Site, monkeypatch: pytest.Mo
     assert rest.stderr == ""
 
 
+async def test_users_are_listed_by_the_filters_that_the_api_has(fresh: Site):
+    people = [await fresh.person() for _ in range(2)]
+    for person, name in zip(people, ("Zoë", "Ada"), strict=True):
+        await told(fresh, "users", "rename", person.email, name)
+    await told(fresh, "users", "grant", people[0].email, "auditor")
+    await told(fresh, "users", "suspend", people[1].email)
+    unproved = await fresh.registered()
+    zoe, ada = (str(person.id) for person in people)
+    admin = str(fresh.administrator.id)
+    (first,) = await told(fresh, "users", "show", zoe)
+    moment = str(first["registered_at"])
+    for options, ids in (
+        (("--status", "suspended", "--status", "unverified"), [unproved, ada]),
+        (("--role", "auditor", "--role", "administrator"), [zoe, admin]),
+        (("--unverified",), [unproved]),
+        (("--verified", "--sort", "name"), [ada, zoe, admin]),
+        (("--search", "ZOE"), [zoe]),
+        (("--created-from", moment, "--sort", "created"), [zoe, ada, unproved]),
+        (("--created-to", moment), [admin]),
+        (("--seen-from", "2000-01-01T00:00:00Z", "--seen-to", "2000-01-02T00:00:00+01:00"), []),
+    ):
+        listed = await told(fresh, "users", "list", *options)
+        assert [user["id"] for user in listed] == ids, options
+    for sort in ("name", "-last_seen", "-created"):
+        everyone = [user["id"] for user in await told(fresh, "users", "list", "--sort", sort)]
+        for place, user_id in enumerate(everyone):
+            rest = await told(fresh, "users", "list", "--sort", sort, "--after", user_id)
+            assert [user["id"] for user in rest] == everyone[place + 1 :]
+    counted = await muster(fresh, "users", "list", "--verified", "--count", "--limit", "1")
+    assert counted.stderr.startswith("3 in all.\nMore follow: ")
+    assert "There is no such user." in await refused(fresh, "users", "list", "--after", str(uuid7()))
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--status", "gone"), "'gone' is not one of"),
+        (("--role", "king"), "'king' is not one of"),
+        (("--sort", "age"), "'age' is not one of"),
+        (("--created-from", "2026-01-01"), "This is a time with its zone"),
+        (("--seen-to", "9999-12-31T23:59:59-14:00"), "There is no such time."),
+        (("--search", " "), "This is text of 1 to 100 characters."),
+        (("--search", "x" * 101), "This is text of 1 to 100 characters."),
+    ],
+)
+async def test_filters_that_are_none_are_refused(site: Site, options: tuple[str, ...], why: str):
+    assert why in await refused(site, "users", "list", *options)
+
+
 async def test_what_was_just_done_is_listed(site: Site):
     (done,) = await told(site, "users", "register", site.new_email(), given=f"{PASSWORD}\n")
     (newest,) = await told(site, "users", "list", "--limit", "1")

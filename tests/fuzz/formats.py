@@ -1,5 +1,6 @@
 """What the formats of the document mean, as one would make them up without looking at the rules that check them."""
 
+from datetime import date
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -38,11 +39,21 @@ _uris: Final = st.builds(
 _longest_uris: Final = st.sampled_from((LONGEST_URI, LONGEST_URI - 1)).map(
     lambda length: "https://example.com/".ljust(length, "a")
 )
+# The longest year that every zone has, and spellings that are rare.
+_moments: Final = st.builds(
+    "{:%Y-%m-%d}{}{:%H:%M:%S}{}{}".format,
+    st.dates(date(1000, 1, 2), date(9999, 12, 30)),
+    st.sampled_from("Tt"),
+    st.times(),
+    st.sampled_from(("", ".5", ".000001", ".123456789")),
+    st.sampled_from(("Z", "z", "+00:00", "-00:00", "+14:00", "-12:00", "+05:45")),
+)
 
 
 def teach() -> None:
     """Let Schemathesis make values of these formats."""
     schemathesis.openapi.format("idn-email", _usual_emails | _longest_emails)
     schemathesis.openapi.format("display-name", _names)
+    schemathesis.openapi.format("date-time", _moments)
     schemathesis.openapi.format("uri", _uris | _longest_uris)
     schemathesis.openapi.format("time-zone", st.sampled_from(sorted(available_timezones())))

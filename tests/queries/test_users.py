@@ -1,15 +1,19 @@
 """Questions about users, asked with the reader's rights."""
 
-from datetime import UTC
+import asyncio
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 from uuid_utils.compat import uuid7
 
 from events.session import SessionContinued, SessionEnded, SessionStarted
-from events.user import DisplayNameChanged, EmailVerified, RegistrationSuperseded, RoleGranted, UserRegistered
+from events.user import EmailVerified, RoleGranted, UserRegistered
 from projections.parking import ViewParked
-from queries.users import VIEW, UserPage, UserView, user_by_id, users
+from projections.positions import ViewBehind
+from queries.user_filters import Place
+from queries.user_lists import users
+from queries.users import VIEW, UserReads, UserView, user_by_id
 from tests.projections.log import in_partition
 
 
@@ -80,55 +84,27 @@ async def test_a_user_reflects_the_position_of_their_own_partition(log, partitio
     await view.catch_up()
     assert (await user_by_id(reader_pool, first))[1] == 2
     assert await user_by_id(reader_pool, second) == (None, 1)
-    assert (await users(reader_pool)).position == 1
 
 
-async def test_pages_from_the_newest_to_the_oldest(log, view, reader_pool):
-    people = await registered(log, 7)
+async def test_a_view_that_is_not_built_yet_has_no_answer(view, reader_pool):
+    await view.connection.execute("UPDATE read_models SET serving = NULL WHERE name = 'users'")
+    with pytest.raises(ViewBehind):
+        await user_by_id(reader_pool, uuid7())
+    with pytest.raises(ViewBehind):
+        await users(reader_pool)
+
+
+async def test_those_who_ask_at_once_are_each_told_of_whom_they_asked_for(log, view, reader_pool):
+    people = await registered(log, 40)
+    await log.add_raw(people[7], "UserBeatified", b"{}")
     await view.catch_up()
-    seen, after, pages = [], None, 0
-    while pages == 0 or after:
-        page = await users(reader_pool, after=after, limit=3)
-        seen += [user.id for user in page.items]
-        after, pages = page.next, pages + 1
-        assert page.position == 7
-    assert (seen, pages) == (people[::-1], 3)
-
-
-async def test_a_page_neither_repeats_nor_skips_when_others_register_or_leave_meanwhile(log, view, reader_pool):
-    people = await registered(log, 6)
-    await view.catch_up()
-    first = await users(reader_pool, limit=3)
-    await registered(log, 2)
-    await log.add(people[3], RegistrationSuperseded(people[0]))
-    await log.add(people[0], DisplayNameChanged("Renamed"))
-    await view.catch_up()
-    second = await users(reader_pool, after=first.next, limit=3)
-    assert [user.id for user in first.items + second.items] == people[::-1]
-    assert second.next is None
-
-
-async def test_a_page_that_ends_exactly_with_the_list_is_the_last(log, view, reader_pool):
-    await registered(log, 4)
-    await view.catch_up()
-    page = await users(reader_pool, limit=2)
-    page = await users(reader_pool, after=page.next, limit=2)
-    assert (len(page.items), page.next) == (2, None)
-    assert await users(reader_pool, after=page.items[-1].id, limit=2) == UserPage([], None, 4)
-
-
-@pytest.mark.parametrize(("asked", "given"), [(0, 1), (-5, 1), (10**9, 3)])
-async def test_a_limit_is_brought_within_bounds(log, view, reader_pool, asked, given):
-    await registered(log, 3)
-    await view.catch_up()
-    assert len((await users(reader_pool, limit=asked)).items) == given
-
-
-async def test_an_empty_view_and_one_that_is_not_there_yet_are_empty(view, reader_pool):
-    assert await users(reader_pool) == UserPage([], None, 0)
-    await view.connection.execute(f"DROP TABLE views.{VIEW}")
-    assert await users(reader_pool) == UserPage([], None, 0)
-    assert await user_by_id(reader_pool, uuid7()) == (None, 0)
+    reads, asked = UserReads(reader_pool), [*people, uuid7(), *people]
+    found = await asyncio.gather(*(reads.user_by_id(one, VIEW) for one in asked), return_exceptions=True)
+    for user_id, answer in zip(asked, found, strict=True):
+        if user_id == people[7]:
+            assert isinstance(answer, ViewParked)
+        else:
+            assert answer == await user_by_id(reader_pool, user_id)
 
 
 async def bewildered(log, view, partitions=1):
@@ -162,5 +138,5 @@ async def test_lists_leave_them_out_and_say_how_many_they_are(log, partitioned, 
     page = await users(reader_pool)
     assert ([user.id for user in page.items], page.left_out) == ([ada], 1)
     assert bob > ada
-    page = await users(reader_pool, after=bob)
+    page = await users(reader_pool, after=Place(bob, at=datetime.now(UTC)))
     assert ([user.id for user in page.items], page.left_out) == ([ada], 1)
