@@ -6,33 +6,27 @@ at once. What is not is rare, at least there; then all of it is found by the oth
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Integer,
-    Select,
-    Text,
-    Uuid,
-    any_,
-    func,
-    literal_column,
-    select,
-    true,
-    tuple_,
-)
 
 from events.connections import Reading
-from projections.database import Statement, given
-from projections.user_names import USER_NAMES
-from projections.users import USERS
-from queries.user_filters import CONDITIONS, NEWEST_FIRST, SORTS, Columns, Place, Sort, UserFilters
-from queries.users import MOST_USERS, UserView, checkpoints, values_of
+from queries.user_filters import NEWEST_FIRST, SORTS, Place, Sort, UserFilters
+from queries.user_statements import (
+    REACHED,
+    VIEWS,
+    Part,
+    Views,
+    counted,
+    gathered,
+    is_straight,
+    place,
+    straight,
+    walked,
+)
+from queries.users import MOST_USERS, UserView, values_of
 
 __all__ = ["UserPage", "place_of", "takes_names", "users"]
 
@@ -59,13 +53,6 @@ class UserPage(Struct, frozen=True):
     count: int | None = None
 
 
-class _Part(Struct, frozen=True):
-    """A part of a list that one index has in its order: those with a value to sort by, those with none, or everyone."""
-
-    valued: bool | None
-    placed: bool
-
-
 def takes_names(filters: UserFilters, sort: str) -> bool:
     """Whether a list is made from `user_names` as well."""
     return SORTS[sort].by_name or filters.search is not None
@@ -79,25 +66,26 @@ async def users(
     after: Place | None = None,
     limit: int = 50,
     count: bool = False,
+    views: Views = VIEWS,
 ) -> UserPage:
     """A page of the users for whom the filters hold, at most `limit` (and 200) of them.
 
-    `sort` is a name in `SORTS`, `after` the `next` of a page of the same filters and sort.
+    `sort` is a name in `SORTS`, `after` the `next` of a page of the same filters and sort, `views` the tables to ask.
     """
     limit, order = max(1, min(limit, MOST_USERS)), SORTS[sort]
     values = filters.values() | {"limit": limit + 1} | _after(order, after)
     names = filters.conditions()
     try:
-        if _is_straight(order, names) and not order.nullable and not count:
-            rows = await _straight(order, names, after is not None).fetch(reading, **values)
+        if is_straight(order, names) and not order.nullable and not count:
+            rows = await straight(views, order, names, after is not None).fetch(reading, **values)
             return _page(order, [row for row in rows if row["id"] is not None], limit, rows[0]["reached"], None)
         async with _one_moment(reading) as connection:
-            consumers = [USERS.consumer, *([USER_NAMES.consumer] if takes_names(filters, sort) else [])]
-            reached = await connection.fetchval(_reached.sql, consumers)
-            total = await connection.fetchval(*_counting(names, values)) if count else None
+            consumers = [view.consumer for view in (views if takes_names(filters, sort) else views[:1])]
+            reached = await connection.fetchval(REACHED.sql, consumers)
+            total = (await counted(views, names).fetch(connection, **values))[0][0] if count else None
             rows = []
             for part in _parts(order, names, after):
-                rows += await _found(connection, order, part, names, values | {"limit": limit + 1 - len(rows)})
+                rows += await _found(connection, views, order, part, names, values | {"limit": limit + 1 - len(rows)})
                 if len(rows) > limit:
                     break
             return _page(order, rows, limit, reached, total)
@@ -105,9 +93,9 @@ async def users(
         return UserPage([], None, 0, 0 if count else None)
 
 
-async def place_of(reading: Reading, user_id: UUID, sort: str) -> Place | None:
+async def place_of(reading: Reading, user_id: UUID, sort: str, views: Views = VIEWS) -> Place | None:
     """Where a user stands in lists of this order; None when the views do not have them."""
-    row = await _place(SORTS[sort]).fetchrow(reading, user_id=user_id)
+    row = await place(views, SORTS[sort]).fetchrow(reading, user_id=user_id)
     return None if row is None else SORTS[sort].place(row)
 
 
@@ -121,14 +109,14 @@ def _after(sort: Sort, after: Place | None) -> dict[str, Any]:
     return {} if after is None else {"after": after.id, "after_value": sort.value(after)}
 
 
-def _parts(sort: Sort, names: tuple[str, ...], after: Place | None) -> list[_Part]:
+def _parts(sort: Sort, names: tuple[str, ...], after: Place | None) -> list[Part]:
     """What is still to come of a list, in order."""
     if not sort.nullable:
-        return [_Part(None, after is not None)]
+        return [Part(None, after is not None)]
     if after is not None and sort.value(after) is None:
-        return [_Part(valued=False, placed=True)]
-    valued = _Part(valued=True, placed=after is not None)
-    return [valued] if set(names) & set(sort.ranges) else [valued, _Part(valued=False, placed=False)]
+        return [Part(valued=False, placed=True)]
+    valued = Part(valued=True, placed=after is not None)
+    return [valued] if set(names) & set(sort.ranges) else [valued, Part(valued=False, placed=False)]
 
 
 @asynccontextmanager
@@ -144,132 +132,19 @@ async def _one_moment(reading: Reading) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def _found(
-    connection: asyncpg.Connection, sort: Sort, part: _Part, names: tuple[str, ...], values: dict[str, Any]
+    connection: asyncpg.Connection,
+    views: Views,
+    sort: Sort,
+    part: Part,
+    names: tuple[str, ...],
+    values: dict[str, Any],
 ) -> list[asyncpg.Record]:
     """The first rows of a part, at most `limit`."""
     limit: int = values["limit"]
     for way in (SHORT_WAY, LONG_WAY):
-        rows = await _walked(sort, part, names, way).fetch(connection, **values)
-        if len(rows) >= limit or _is_straight(sort, names):
+        rows = await walked(views, sort, part, names, way).fetch(connection, **values)
+        if len(rows) >= limit or is_straight(sort, names):
             return rows
         if len(rows) * LONG_WAY < limit * SHORT_WAY:
             break
-    return await _gathered(sort, part, names).fetch(connection, **values)
-
-
-def _is_straight(sort: Sort, names: tuple[str, ...]) -> bool:
-    """Whether an index of the users alone has the list as it is."""
-    return set(names) <= set(sort.ranges) and not sort.by_name
-
-
-_reached: Final = Statement(
-    select(func.min(checkpoints.c.position)).where(checkpoints.c.consumer == any_(given("consumers", ARRAY(Text))))
-)
-
-
-def _order(sort: Sort, part: _Part, columns: Columns) -> list[ColumnElement[Any]]:
-    keys = [columns["id"]] if part.valued is False else [columns[sort.column], columns["id"]]
-    return [key.desc() for key in keys] if sort.descending else keys
-
-
-def _beyond(sort: Sort, part: _Part, columns: Columns) -> list[ColumnElement[bool]]:
-    """The clauses of a part, and of its place, which an index on the column and id takes as they are."""
-    clauses: list[ColumnElement[bool]] = []
-    if part.valued is not None:
-        column = columns[sort.column]
-        clauses.append(column.is_not(None) if part.valued else column.is_(None))
-    if part.placed:
-        user_id = given("after", Uuid)
-        here, there = (
-            (columns["id"], user_id)
-            if part.valued is False
-            else (tuple_(columns[sort.column], columns["id"]), tuple_(given("after_value", sort.type), user_id))
-        )
-        clauses.append(here < there if sort.descending else here > there)
-    return clauses
-
-
-def _shown(sort: Sort, columns: Columns) -> list[ColumnElement[Any]]:
-    return [*(columns[name] for name in UserView.__struct_fields__), columns[sort.column].label("sorted_by")]
-
-
-def _way(table: Any, sort: Sort, part: _Part, names: tuple[str, ...], rows: int) -> Any:
-    """So many rows along the index of the order, with what that index itself can tell apart."""
-    columns = dict(table.columns)
-    ranges = [CONDITIONS[name](columns) for name in names if name in sort.ranges]
-    walked = select(table).where(*ranges, *_beyond(sort, part, columns)).order_by(*_order(sort, part, columns))
-    return walked.limit(literal_column(str(rows))).subquery("way")
-
-
-@lru_cache(maxsize=64)
-def _straight(sort: Sort, names: tuple[str, ...], placed: bool) -> Statement:
-    """A page that its index alone has in order, with the view's least checkpoint, of one moment; a row of nulls for none."""
-    part = _Part(None, placed)
-    way = _way(USERS.table, sort, part, names, MOST_USERS + 1)
-    rows = select(*_shown(sort, dict(way.columns))).limit(given("limit", Integer)).subquery("page")
-    reached = (
-        select(func.min(checkpoints.c.position).label("reached"))
-        .where(checkpoints.c.consumer == USERS.consumer)
-        .subquery("stands")
-    )
-    asked = select(reached, rows).select_from(reached.outerjoin(rows, true()))
-    columns = dict(rows.columns) | {sort.column: rows.columns["sorted_by"]}
-    return Statement(asked.order_by(*_order(sort, part, columns)))
-
-
-@lru_cache(maxsize=256)
-def _walked(sort: Sort, part: _Part, names: tuple[str, ...], rows: int) -> Statement:
-    """The first of a part that are found within so many rows of its order."""
-    searched = "search" in names
-    begun, other = USERS.table, USER_NAMES.table
-    if sort.by_name or (searched and sort.column in other.columns):
-        begun, other = other, begun
-    way = _way(begun, sort, part, names, rows)
-    source, columns = way, dict(way.columns)
-    if searched or sort.by_name:
-        # One by one, and not as a set that is found by an index of the other table: the way is short.
-        beside = select(other).where(other.columns.id == way.columns.id).offset(literal_column("0")).lateral("beside")
-        source, columns = way.join(beside, true()), dict(beside.columns) | columns
-    asked = select(*_shown(sort, columns)).select_from(source)
-    asked = asked.where(*(CONDITIONS[name](columns) for name in names if name not in sort.ranges))
-    return Statement(asked.order_by(*_order(sort, part, columns)).limit(given("limit", Integer)))
-
-
-@lru_cache(maxsize=256)
-def _gathered(sort: Sort, part: _Part, names: tuple[str, ...]) -> Statement:
-    """The first of a part, when all of it was found; by whatever indexes are best for that, but not along its order."""
-    source, columns = _everything(names, names_too=sort.by_name)
-    found = select(columns["id"], columns[sort.column].label("sorted_by")).select_from(source)
-    found = found.where(*(CONDITIONS[name](columns) for name in names), *_beyond(sort, part, columns))
-    gathered = found.cte("found").prefix_with("MATERIALIZED")
-    keys = {"id": gathered.c.id, sort.column: gathered.c.sorted_by}
-    first = select(gathered).order_by(*_order(sort, part, keys)).limit(given("limit", Integer)).subquery("first")
-    shown = [USERS.table.columns[name] for name in UserView.__struct_fields__]
-    asked = select(*shown, first.c.sorted_by).select_from(first.join(USERS.table, USERS.table.columns.id == first.c.id))
-    return Statement(asked.order_by(*_order(sort, part, {"id": first.c.id, sort.column: first.c.sorted_by})))
-
-
-@lru_cache(maxsize=64)
-def _counted(names: tuple[str, ...]) -> Statement:
-    source, columns = _everything(names, names_too=False)
-    return Statement(select(func.count()).select_from(source).where(*(CONDITIONS[name](columns) for name in names)))
-
-
-def _counting(names: tuple[str, ...], values: dict[str, Any]) -> tuple[Any, ...]:
-    statement = _counted(names)
-    return statement.sql, *statement.arguments(values)
-
-
-def _everything(names: tuple[str, ...], *, names_too: bool) -> tuple[Any, dict[str, Any]]:
-    """All users, with their names where these are asked about; who is not in both views yet is in neither."""
-    if not names_too and "search" not in names:
-        return USERS.table, dict(USERS.table.columns)
-    joined = USERS.table.join(USER_NAMES.table, USERS.table.columns.id == USER_NAMES.table.columns.id)
-    return joined, {**USERS.table.columns, **USER_NAMES.table.columns}
-
-
-@lru_cache
-def _place(sort: Sort) -> Statement:
-    source, columns = _everything((), names_too=sort.by_name)
-    chosen: Select[Any] = select(columns["id"], columns[sort.column].label("sorted_by")).select_from(source)
-    return Statement(chosen.where(columns["id"] == given("user_id", Uuid)))
+    return await gathered(views, sort, part, names).fetch(connection, **values)
