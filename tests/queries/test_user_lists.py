@@ -282,14 +282,12 @@ async def test_no_term_reaches_over_from_the_name_into_the_address(log, lists, r
 
 
 async def test_remembers_no_more_statements_than_it_needs(log, lists, reader_pool):
-    from queries import user_lists
-
     await registered(log, 1)
     await lists.catch_up()
-    for remembered in (user_lists._straight, user_lists._walked, user_lists._gathered, user_lists._counted):
+    for remembered in (straight, walked, gathered, counted):
         assert remembered.cache_info().maxsize is not None
     page = await users(reader_pool, UserFilters(statuses=frozenset({"active"}), search="one"), sort="name")
-    before = user_lists._walked.cache_info().currsize
+    before = walked.cache_info().currsize
     await users(reader_pool, UserFilters(statuses=frozenset({"unverified", "active"}), search="two"), sort="name")
-    assert user_lists._walked.cache_info().currsize == before
+    assert walked.cache_info().currsize == before
     assert page.items == []
