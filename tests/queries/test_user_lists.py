@@ -24,6 +24,7 @@ from projections.user_names import USER_NAMES
 from projections.users import USERS
 from queries.user_filters import SORTS, UserFilters
 from queries.user_lists import UserPage, users
+from queries.user_statements import counted, gathered, straight, walked
 from queries.users import UserView
 from tests.projections.conftest import View
 from tests.projections.log import Log
