@@ -85,7 +85,9 @@ def _format(form: str) -> "type[Any]":
     try:
         from api.parquet import Parquet
     except ImportError:
-        refuse(f"{NAME}: Parquet needs the package pyarrow, which is not installed: install it, or Muster with its extra `parquet`.")
+        refuse(
+            f"{NAME}: Parquet needs the package pyarrow, which is not installed: install it, or Muster with its extra `parquet`."
+        )
     return Parquet
 
 
