@@ -115,6 +115,7 @@ TAGS: Final = {
     "Sessions": "Signing in, going on, signing out.",
     "Roles": "Who may do what.",
     "History": "What happened: who did what, when and why.",
+    "Statistics": "How many, and when; for analysts.",
     "Machines": "For whoever watches processes and verifies tokens.",
 }
 
