@@ -116,6 +116,7 @@ TAGS: Final = {
     "Roles": "Who may do what.",
     "History": "What happened: who did what, when and why.",
     "Operations": "For whoever looks after views and mail.",
+    "Statistics": "How many, and when; for analysts.",
     "Machines": "For whoever watches processes and verifies tokens.",
 }
 

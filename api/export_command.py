@@ -33,7 +33,7 @@ NAME: Final = "muster export"
     "form",
     type=click.Choice(("parquet", "csv", "ndjson")),
     required=True,
-    help="parquet needs the package pyarrow: pip install 'muster[parquet]'.",
+    help="parquet needs the package pyarrow, the extra `parquet`.",
 )
 @click.option("--output", default=STANDARD_OUTPUT, metavar="FILE|-", help="Where to; standard output if not given.")
 @click.option(
@@ -85,7 +85,9 @@ def _format(form: str) -> "type[Any]":
     try:
         from api.parquet import Parquet
     except ImportError:
-        refuse(f"{NAME}: Parquet needs the package pyarrow, which is not installed: pip install 'muster[parquet]'.")
+        refuse(
+            f"{NAME}: Parquet needs the package pyarrow, which is not installed: install it, or Muster with its extra `parquet`."
+        )
     return Parquet
 
 

@@ -11,8 +11,8 @@ from queries.exports import Field, Kind
 
 __all__ = ["Parquet"]
 
-MOST_ROWS: Final = 50_000
-MOST_BYTES: Final = 32 * 1024 * 1024
+MOST_ROWS: Final = 20_000
+MOST_BYTES: Final = 16 * 1024 * 1024
 """A row group is written when it has so many rows, or takes so much memory."""
 
 _TYPES: Final[Mapping[Kind, Any]] = {

@@ -24,7 +24,7 @@ _HABITS: Final = (
     "SET TimeZone = 'UTC'",
     "CONNECTION LIMIT 10",
 )
-"""What an analyst's role begins with. An operator may change it: it is given once, when the role is made."""
+"""What an analyst's role begins with. An operator may change it: a role that has settings keeps them."""
 
 
 def role_names(database: str) -> dict[str, str]:
@@ -54,10 +54,19 @@ async def ensure_roles(connection: asyncpg.Connection, database: str, secret: by
         plain = f"{database}_{role}"
         if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", plain):
             await connection.execute(f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE")
-            for habit in _HABITS if role in ANALYSTS else ():
+        if role in ANALYSTS and not await _has_settings(connection, plain):
+            for habit in _HABITS:
                 await connection.execute(f"ALTER ROLE {name} {habit}")
         await connection.execute(f"ALTER ROLE {name} PASSWORD '{_password(secret, database, role)}'")
         await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO {name}')
+
+
+async def _has_settings(connection: asyncpg.Connection, role: str) -> bool:
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_db_role_setting WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = $1))",
+        role,
+    )
+    return found
 
 
 def script(name: str, **names: str) -> str:

@@ -236,11 +236,11 @@ async def test_a_name_that_means_nothing_is_refused_with_those_that_do(database)
     assert "log" in refused.stderr
 
 
-async def test_without_pyarrow_it_is_told_how_to_install_it(database, monkeypatch):
+async def test_without_pyarrow_it_is_told_what_to_install(database, monkeypatch):
     monkeypatch.setitem(sys.modules, "api.parquet", None)
     refused = await exported(database, "log", "--format", "parquet")
     assert refused.exit_code == 2
-    assert "pip install 'muster[parquet]'" in refused.stderr
+    assert "Parquet needs the package pyarrow" in refused.stderr
 
 
 async def test_an_export_that_is_killed_leaves_nothing_that_looks_finished(log, tmp_path):

@@ -14,6 +14,7 @@ from projections.personal_columns import PERSONAL_COLUMNS
 from projections.published import keep_small_groups, publish
 from projections.published_view import PEOPLE, PERSONAL, Published
 from projections.published_views import PUBLISHED
+from tests.projections.conftest import View
 
 SERVING = {model.name: model.consumer for model in MODELS}
 
@@ -202,3 +203,13 @@ def test_every_column_is_published_or_personal_or_kept_back_on_purpose():
         columns = {column.name for column in model.table.columns}
         assert published[PEOPLE] | published.get(PERSONAL, set()) == columns - kept_back.get(model.name, {"position"})
         assert not published[PEOPLE] & PERSONAL_COLUMNS
+
+
+async def test_on_the_oldest_postgres_as_on_the_newest(database15):
+    connection = await connect(database15.url("projector"), "projector")
+    for model in MODELS:
+        await View(database15, connection).set_up(model)
+    await publish(connection, SERVING)
+    for view in PUBLISHED:
+        await asked(database15, "analyst_personal", f"SELECT * FROM {view.name}")
+    await connection.close()
