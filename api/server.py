@@ -1,6 +1,7 @@
 """Runs the API on uvicorn: a server that ends in good order, and closes on those who dawdle."""
 
 import asyncio
+import gc
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -101,9 +102,11 @@ class PunctualProtocol(HttpToolsProtocol):
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT, then finish what was taken; the exit code."""
     configure(settings.log_level)
+    app = create_app(settings)
+    gc.freeze()  # what was made so far stays: no collection, and not the last one either, looks through it again
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            app,
             host=settings.host,
             port=settings.port,
             loop="uvloop",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -125,4 +126,5 @@ async def _patiently(prepared: Callable[[], Awaitable[asyncpg.Pool]], finished: 
 def main(settings: Settings) -> None:
     """Run a worker in this process, in its main thread, and return when it has stopped."""
     logs.configure(settings.log_level)
+    gc.freeze()  # what was imported stays: no collection, and not the last one either, looks through it again
     uvloop.run(run(settings))

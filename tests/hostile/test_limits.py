@@ -203,6 +203,7 @@ async def test_flushing_redis_forgets_what_was_counted_and_nothing_else(database
             await redis.script_flush()
 
 
+@pytest.mark.quiet
 async def test_while_redis_hangs_nobody_waits_for_it(database, own_valkey):
     child = own_valkey._child
     assert child is not None

@@ -1,5 +1,6 @@
 """What tests of workers begin from: worker processes that can be killed, a log to write to, and a mail server that counts."""
 
+import asyncio
 import base64
 import os
 import signal
@@ -65,11 +66,11 @@ class Workers:
         child.send_signal(signal.SIGKILL)
         child.wait()
 
-    def stop(self, child: subprocess.Popen[bytes]) -> float:
-        """SIGTERM; how many seconds it took to end."""
+    async def stop(self, child: subprocess.Popen[bytes]) -> float:
+        """SIGTERM; how many seconds it took to end, while the mail server goes on answering it."""
         begun = time.monotonic()
         child.terminate()
-        assert child.wait(10) == 0
+        assert await asyncio.to_thread(child.wait, 10) == 0
         return time.monotonic() - begun
 
     async def reach(self, position: int, seconds: float = 20) -> None:

@@ -34,7 +34,7 @@ async def test_shows_what_happened_writes_the_mail_and_ends_when_it_is_told_to(l
     assert (await workers.rows())[ada]["email"] == "u1@example.com"
     await mail.reach(1)
     assert mail.recipients == ["u1@example.com"]
-    assert (took := workers.stop(worker)) < 1.5, took
+    assert (took := await workers.stop(worker)) < 1.5, took
 
 
 async def test_killed_workers_lose_nothing_apply_nothing_twice_and_send_nothing_twice(log, workers, mail):
@@ -110,7 +110,7 @@ async def test_without_a_queue_the_work_goes_on_and_with_it_as_well(database, lo
             await workers.reach(await log.add(uuid7(), registration(number + 1)), 5)
             await mail.reach(number + 1)
         valkey.stop()
-        assert (took := workers.stop(worker)) < 1.5, took
+        assert (took := await workers.stop(worker)) < 1.5, took
     finally:
         valkey.stop()
         for child in workers.children:
@@ -137,7 +137,7 @@ async def test_a_database_that_crashes_is_waited_for(valkey, mail, logged, tmp_p
         await workers.reach(position, 10)
         assert (await workers.rows())[ada]["status"] == "active"
         _crash(postgres)
-        assert (took := workers.stop(worker)) < 1.5, took
+        assert (took := await workers.stop(worker)) < 1.5, took
     finally:
         for child in workers.children:
             workers.kill(child)
@@ -166,7 +166,7 @@ async def test_it_waits_for_a_database_that_is_not_migrated_yet(postgres, valkey
         position = await Log(database, committer).add(uuid7(), registration(1))
         await workers.reach(position)
         await committer.stop()
-        assert (took := workers.stop(worker)) < 1.5, took
+        assert (took := await workers.stop(worker)) < 1.5, took
     finally:
         for child in workers.children:
             workers.kill(child)
@@ -179,7 +179,7 @@ async def test_ends_in_time_while_the_mail_server_hangs(log, workers, mail):
     worker = workers.start()
     await log.add(uuid7(), registration(1))
     await mail.reach(1, lambda: mail.attempts)
-    assert workers.stop(worker) < 1.6
+    assert await workers.stop(worker) < 1.6
     mail.manner = "well"
     workers.start()
     await mail.reach(1)
@@ -238,7 +238,7 @@ async def test_works_on_postgres_15_and_redis_7(database15, redis7, mail, logged
             client.flushall()
         position = await log.add(uuid7(), registration(31))
         await workers.reach(position)
-        assert (took := workers.stop(worker)) < 1.5, took
+        assert (took := await workers.stop(worker)) < 1.5, took
     finally:
         for child in workers.children:
             workers.kill(child)
