@@ -15,7 +15,8 @@ from commands.errors import NoSuchUser
 from commands.handler import Outcome
 from commands.register_user import Registered
 from events.store import read_stream
-from projections.users import USERS, UserRow
+from projections.folding import fold_whole
+from projections.users import USERS
 from queries.users import VIEW, UserView, user_by_id
 
 __all__ = ["reached", "registered_view", "require_sight", "seen_by", "user_view"]
@@ -66,11 +67,9 @@ async def user_view(
 async def registered_view(request: JsonRequest, outcome: Outcome[Registered]) -> UserView:
     """The view of someone who was registered this moment, by the same fold: whether the projection has come so far or not."""
     process = runtime_of(request)
-    row: UserRow | None = None
     history = await read_stream(process.writer, process.keys, outcome.result.user_id, until=outcome.version)
-    for recorded in history:
-        if isinstance(recorded.event, USERS.events):
-            row = USERS.evolve(row, recorded)
-    if row is None:
+    rows = fold_whole(USERS, history)
+    if not rows:
         raise NoSuchUser
+    (row,) = rows
     return UserView(**{name: getattr(row, name) for name in UserView.__struct_fields__})

@@ -15,12 +15,15 @@ from events.rows import COLUMNS, OF_A_STREAM, log_rows, stream_rows, streams_row
 __all__ = ["COLUMNS", "head", "read_log", "read_stream", "read_streams", "recorded"]
 
 
-def recorded(row: Any, keys: DataKeys) -> Recorded[Event]:
-    """An event from a row of `COLUMNS`; the subject's key must have been fetched, and no key reads as forgotten."""
+def recorded(row: Any, keys: DataKeys | None) -> Recorded[Event]:
+    """An event from a row of `COLUMNS`; the subject's key must have been fetched, and no key reads as forgotten.
+
+    Without `keys` no seal is opened: all that is personal reads as forgotten.
+    """
     subject = row["subject_id"]
     stream_id, version = row["originator_id"], row["originator_version"]
     return Recorded(
-        decode(row["topic"], row["state"], stream_id, version, keys.fetched(subject) if subject else None),
+        decode(row["topic"], row["state"], stream_id, version, keys.fetched(subject) if keys and subject else None),
         row["notification_id"],
         stream_id,
         row["stream_type"],

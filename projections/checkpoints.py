@@ -24,12 +24,21 @@ class Overtaken(Exception):
 
 
 class Checkpoint(Struct, frozen=True):
-    """Everything up to `position` that concerns this partition has been taken in."""
+    """Everything up to `position` that concerns this partition has been taken in.
+
+    Some of what follows, up to `replayed_to`, may have been taken in too, before the partitions were divided anew.
+    """
 
     consumer: str
     partition: int
     partitions: int
     position: int
+    replayed_to: int = 0
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the next events may be known to the rows."""
+        return self.position < self.replayed_to
 
 
 def lock_key(consumer: str) -> int:
@@ -41,7 +50,7 @@ async def prepare(connection: asyncpg.Connection, models: Mapping[str, int], rea
     """Make the checkpoints of consumers, given with their numbers of partitions. Safe to repeat, and to do twice at once.
 
     Read models begin at the log's beginning. Where the number of partitions is another than before, all begin at the
-    least position of any, and rows pass over what they have. Reactions begin at the log's end, since what happened
+    least position of any, and keys pass over what their rows have. Reactions begin at the log's end, since what happened
     before they existed is not theirs to answer; but at its beginning where nothing was ever projected, because then
     this is a new installation whose first events came before its first worker.
     """
@@ -57,17 +66,19 @@ async def prepare(connection: asyncpg.Connection, models: Mapping[str, int], rea
 
 async def _divide(connection: asyncpg.Connection, consumer: str, partitions: int, start: int) -> None:
     rows = await connection.fetch(
-        "SELECT partitions, position FROM checkpoints WHERE consumer = $1 ORDER BY partition FOR UPDATE", consumer
+        "SELECT partitions, position, replayed_to FROM checkpoints WHERE consumer = $1 ORDER BY partition FOR UPDATE",
+        consumer,
     )
     if [row["partitions"] for row in rows] == [partitions] * partitions:
         return
     await connection.execute("DELETE FROM checkpoints WHERE consumer = $1", consumer)
     await connection.execute(
-        "INSERT INTO checkpoints (consumer, partition, partitions, position) "
-        "SELECT $1, number, $2, $3 FROM generate_series(0, $2 - 1) AS number",
+        "INSERT INTO checkpoints (consumer, partition, partitions, position, replayed_to) "
+        "SELECT $1, number, $2, $3, $4 FROM generate_series(0, $2 - 1) AS number",
         consumer,
         partitions,
         min((row["position"] for row in rows), default=start),
+        max((max(row["position"], row["replayed_to"]) for row in rows), default=0),
     )
     await connection.execute(
         "UPDATE parked_events SET partition = get_byte(uuid_send(key), 15) % $2 WHERE consumer = $1",
@@ -82,12 +93,14 @@ async def take(connection: asyncpg.Connection, consumer: str, partition: int) ->
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", lock_key(consumer), partition):
         return None
     row = await connection.fetchrow(
-        "SELECT partitions, position FROM checkpoints WHERE consumer = $1 AND partition = $2", consumer, partition
+        "SELECT partitions, position, replayed_to FROM checkpoints WHERE consumer = $1 AND partition = $2",
+        consumer,
+        partition,
     )
     if row is None:
         await release(connection, consumer, partition)
         return None
-    return Checkpoint(consumer, partition, row["partitions"], row["position"])
+    return Checkpoint(consumer, partition, row["partitions"], row["position"], row["replayed_to"])
 
 
 async def release(connection: asyncpg.Connection, consumer: str, partition: int) -> None:

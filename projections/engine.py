@@ -90,18 +90,20 @@ class Projector(Generic[R]):
         again: bool = False,
     ) -> None:
         subjects = {row["subject_id"] for row in log_rows}
-        await self._keys.fetch(connection, subjects)
+        if self._model.opens_seals:
+            await self._keys.fetch(connection, subjects)
         facts = [self._fact(row) for row in log_rows]
         rows = await self._rows.load(connection, subjects)
-        folded = fold(self._model, rows, facts, blocked)
+        seen = await self._rows.seen(connection, subjects) if checkpoint.replaying else None
+        folded = fold(self._model, rows, facts, blocked, seen)
         tried = [fact.position for fact in facts] if again else []
         try:
             await self._write(connection, checkpoint, position, folded, tried)
         except REFUSED_DATA:
-            refused = await self._refused(connection, list(folded.changed.values()))
+            refused = await self._refused(connection, folded.changed)
             if not refused:
                 raise
-            folded = fold(self._model, rows, facts, {**blocked, **refused})
+            folded = fold(self._model, rows, facts, {**blocked, **refused}, seen)
             await self._write(connection, checkpoint, position, folded, tried)
         if folded.parked:
             self._blocked.setdefault(checkpoint.partition, set()).update(event.key for event in folded.parked)
@@ -111,7 +113,7 @@ class Projector(Generic[R]):
 
     def _fact(self, row: Any) -> Fact:
         try:
-            return recorded(row, self._keys)
+            return recorded(row, self._keys if self._model.opens_seals else None)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one event, the others go on
             return Unreadable(row["notification_id"], row["subject_id"], error)
 
@@ -125,8 +127,8 @@ class Projector(Generic[R]):
     ) -> None:
         async with connection.transaction():
             await move(connection, checkpoint, position)
-            await self._rows.write(connection, list(folded.changed.values()))
             await self._rows.remove(connection, folded.removed)
+            await self._rows.write(connection, folded.changed)
             if tried:
                 still = {event.position for event in folded.parked}
                 await unpark(connection, checkpoint, [tried_one for tried_one in tried if tried_one not in still])

@@ -1,7 +1,7 @@
 """The pure half of the engine: rows and events in, changed rows out."""
 
-from collections.abc import Iterable, Mapping
-from typing import Generic, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from msgspec import Struct, field
@@ -11,7 +11,7 @@ from events.event import Event, Recorded
 from projections.causes import told
 from projections.read_model import ReadModel, Row
 
-__all__ = ["BLOCKED", "Folded", "Parked", "Unreadable", "fold"]
+__all__ = ["BLOCKED", "Fact", "Folded", "Parked", "Unreadable", "fold", "fold_whole"]
 
 R = TypeVar("R", bound=Row)
 
@@ -38,45 +38,93 @@ Fact: TypeAlias = Recorded[Event] | Unreadable
 
 
 class Folded(Struct, Generic[R]):
-    """What a batch did: rows to write, keys whose rows are gone, and events that were laid aside."""
+    """What a batch did: keys all of whose rows are gone, rows to write after that, and events that were laid aside."""
 
-    changed: dict[UUID, R] = field(default_factory=dict)
     removed: set[UUID] = field(default_factory=set)
+    changed: list[R] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
 
 
-def fold(model: ReadModel[R], rows: Mapping[UUID, R], facts: Iterable[Fact], blocked: Mapping[UUID, str]) -> Folded[R]:
-    """Apply facts, in the order of the log, to the rows that they touch.
+class _Group(Generic[R]):
+    """The rows of one key as they become: the open ones, and those to be written, with what was applied to them last."""
 
-    What a row has seen already (by its position) is passed over. A fact that cannot be read or applied is parked with its
-    cause; so are later ones of the same key, and all of the keys that are `blocked`, for the reason given.
+    __slots__ = ("_model", "_open", "changed", "gone", "seen")
+
+    def __init__(self, model: ReadModel[R], rows: Sequence[R], seen: int) -> None:
+        self._model = model
+        self._open = {model.identify(row): row for row in rows}
+        self.seen = max(seen, max((row.position for row in rows), default=0))
+        self.changed: dict[Any, tuple[R, int]] = {}
+        self.gone = False
+
+    def apply(self, fact: Fact) -> None:
+        """Take one more fact, or raise what its evolve raises and stay as it was."""
+        if isinstance(fact, Unreadable):
+            raise fact.error
+        model = self._model
+        changes = model.changes(tuple(self._open.values()), fact)
+        if changes is None:
+            self._open, self.changed, self.gone = {}, {}, True
+            return
+        for row in changes:
+            identity = model.identify(row)
+            self.changed[identity] = row, fact.position
+            if model.is_open(row):
+                self._open[identity] = row
+            else:
+                self._open.pop(identity, None)
+
+    def written(self) -> list[R]:
+        """The rows that changed, each with its position."""
+        return [replace(row, position=position) for row, position in self.changed.values()]
+
+
+def fold(
+    model: ReadModel[R],
+    rows: Mapping[UUID, Sequence[R]],
+    facts: Iterable[Fact],
+    blocked: Mapping[UUID, str],
+    seen: Mapping[UUID, int] | None = None,
+) -> Folded[R]:
+    """Apply facts, in the order of the log, to the open rows of the keys that they touch.
+
+    What a key has seen already, by the last position of its rows, is passed over; `seen` has it where closed rows may
+    know more than open ones. A fact that cannot be read or applied is parked with its cause; so are later ones of the
+    same key, and all of the keys that are `blocked`, for the reason given.
     """
     folded: Folded[R] = Folded()
-    now: dict[UUID, R | None] = dict(rows)
-    applied: dict[UUID, int] = {}
+    groups: dict[UUID, _Group[R]] = {}
     stopped = dict(blocked)
     for fact in facts:
         key = fact.subject_id
         assert key is not None, "a batch holds events about someone"
-        if (seen := rows.get(key)) is not None and fact.position <= seen.position:
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = _Group(model, rows.get(key, ()), seen.get(key, 0) if seen else 0)
+        if fact.position <= group.seen:
             continue
         if (cause := stopped.get(key)) is not None:
             folded.parked.append(Parked(fact.position, key, cause))
             continue
-        row = now.get(key)
         try:
-            if isinstance(fact, Unreadable):
-                raise fact.error
-            evolved = model.evolve(row, fact)
+            group.apply(fact)
         except Exception as error:  # noqa: BLE001 - whatever an evolve fails with, other keys go on
             stopped[key] = BLOCKED
             folded.parked.append(Parked(fact.position, key, told(error)))
-            continue
-        if evolved is not row:
-            now[key], applied[key] = evolved, fact.position
-    for key, position in applied.items():
-        if (row := now[key]) is not None:
-            folded.changed[key] = replace(row, position=position)
-        elif key in rows:
+    for key, group in groups.items():
+        if group.gone and (key in rows or model.closed_by is not None):
             folded.removed.add(key)
+        folded.changed += group.written()
     return folded
+
+
+def fold_whole(model: ReadModel[R], facts: Iterable[Fact]) -> list[R]:
+    """All rows of one key, open and closed, from everything that happened about it, in the order of the log.
+
+    Events that the model does not take are passed over. Raises for the first one that cannot be read or applied.
+    """
+    group = _Group(model, (), 0)
+    for fact in facts:
+        if isinstance(fact, Unreadable) or isinstance(fact.event, model.events):
+            group.apply(fact)
+    return group.written()

@@ -1,14 +1,16 @@
 """What an author of a read model writes: a table, a row, a key and an evolve, and nothing else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, get_args
 
 from msgspec import Struct
 from sqlalchemy import BigInteger, Column, Index, MetaData, Table
 
+from events.codec import has_personal_fields
 from events.event import Event, Recorded
 
-__all__ = ["ReadModel", "Row"]
+__all__ = ["ReadModel", "Row", "Several"]
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -19,6 +21,20 @@ class Row(Struct, frozen=True, kw_only=True):
 
 R = TypeVar("R", bound=Row)
 
+
+class Several(Struct, Generic[R], frozen=True):
+    """The evolve of a model whose keys own several rows.
+
+    It is given the open rows of a key, in no order, and an event of that key; it answers with the rows that are new or changed, or with
+    None when everything of the key is gone, whatever that was. `closed_by` names the column that is null while a row is
+    open: no event changes a closed row any more, so that it need not be loaded, however many there are. Without it all
+    rows stay open.
+    """
+
+    evolve: Callable[[Sequence[R], Recorded[Any]], Iterable[R] | None]
+    closed_by: str | None = None
+
+
 _INDEX_NAMES: Final = {"ix": "%(table_name)s_%(column_0_N_name)s_idx"}
 """With the version in them: names of indexes belong to the schema, where two versions of a table stand side by side."""
 
@@ -26,12 +42,13 @@ _INDEX_NAMES: Final = {"ix": "%(table_name)s_%(column_0_N_name)s_idx"}
 class ReadModel(Generic[R]):
     """A table of rows, each the fold of one subject's events; `views.users_v1` for the users of version 1.
 
-    `columns` are the fields of `row`, by name, without `position`; `indexes`, which get their names here, are on more than
-    one of them or on some rows only.
+    `columns` are the fields of `row`, by name, without `position`; those of the primary key are the row's `identity`.
+    `indexes`, which get their names here, are on more than one column or on some rows only.
     The column `key` holds the subject's id, by which rows are spread over partitions. `events` is the union that the model takes: all other events pass it by. `evolve` is pure:
-    from the row, or none, and an event to the row, or none; the events of one row come in the order of the log. What
-    removes a row has to remove it whatever it holds, so that nothing is left when events are applied once more.
+    from the row, or none, and an event to the row, or none (or from rows to rows, as `Several` says); the events of one key come in the order of the log. What
+    removes has to remove whatever is there, so that nothing is left when events are applied once more.
 
+    With `opens_seals` false the model needs nothing personal: it reads as `Forgotten` from the start, and no key is fetched.
     Change `version` whenever the table or the meaning of its rows changes: the new table is filled from the log's beginning.
     """
 
@@ -44,8 +61,9 @@ class ReadModel(Generic[R]):
         row: type[R],
         key: str,
         events: Any,
-        evolve: Callable[[R | None, Recorded[Any]], R | None],
+        evolve: Callable[[R | None, Recorded[Any]], R | None] | Several[R],
         indexes: Sequence[Index] = (),
+        opens_seals: bool = True,
     ) -> None:
         self.name = name
         self.consumer = f"{name}_v{version}"
@@ -53,6 +71,8 @@ class ReadModel(Generic[R]):
         self.key = key
         self.evolve = evolve
         self.events: tuple[type[Event], ...] = get_args(events)
+        self.opens_seals = opens_seals and any(map(has_personal_fields, self.events))
+        self.closed_by = evolve.closed_by if isinstance(evolve, Several) else None
         self.table = Table(
             self.consumer,
             MetaData(schema="views", naming_convention=_INDEX_NAMES),
@@ -65,3 +85,26 @@ class ReadModel(Generic[R]):
         if {column.name for column in self.table.columns} != set(row.__struct_fields__):
             msg = f"The columns of {self.consumer} are not the fields of {row.__name__}."
             raise TypeError(msg)
+        self.identity = tuple(column.name for column in self.table.primary_key)
+        if not isinstance(evolve, Several) and self.identity != (key,):
+            msg = f"A row of {self.consumer} is not all that its key owns: its evolve has to be one of several rows."
+            raise TypeError(msg)
+        if self.closed_by is not None:
+            columns_of = self.table.columns
+            Index(None, columns_of[key], postgresql_where=columns_of[self.closed_by].is_(None))
+        self.identify: Callable[[R], Any] = attrgetter(*self.identity)
+
+    def is_open(self, row: R) -> bool:
+        """Whether an event may still change the row."""
+        return self.closed_by is None or getattr(row, self.closed_by) is None
+
+    def changes(self, rows: Sequence[R], recorded: Recorded[Any]) -> Sequence[R] | None:
+        """What an event makes of a key's open rows: those that are new or changed; None when all of the key is gone."""
+        if isinstance(self.evolve, Several):
+            changed = self.evolve.evolve(rows, recorded)
+            return None if changed is None else tuple(changed)
+        row = rows[0] if rows else None
+        evolved = self.evolve(row, recorded)
+        if evolved is row:
+            return ()
+        return None if evolved is None else (evolved,)

@@ -50,13 +50,20 @@ class Rows(Generic[R]):
         self._names = [column.name for column in columns]
         self._crossings = [_crossing(column.type) for column in columns]
         self._key = model.key
-        key = model.table.columns[model.key]
+        self._closed_by = model.closed_by
+        stored = model.table.columns
+        key = stored[model.key]
         keys = any_(given("keys", ARRAY(key.type)))
-        self._load = Statement(select(model.table).where(key == keys))
+        whole = select(model.table).where(key == keys)
+        self._whole = Statement(whole)
+        self._load = (
+            self._whole if model.closed_by is None else Statement(whole.where(stored[model.closed_by].is_(None)))
+        )
+        self._seen = Statement(select(key, func.max(stored.position)).where(key == keys).group_by(key))
         self._remove = Statement(delete(model.table).where(key == keys))
-        self._write = Statement(self._upsert(key.name))
+        self._write = Statement(self._upsert(model.identity))
 
-    def _upsert(self, key: str) -> Any:
+    def _upsert(self, identity: Sequence[str]) -> Any:
         columns = list(self._table.columns)
         wire = [Text() if crossing else column.type for column, crossing in zip(columns, self._crossings, strict=True)]
         rows = func.unnest(*(given(name, ARRAY(kind)) for name, kind in zip(self._names, wire, strict=True)))
@@ -66,18 +73,33 @@ class Rows(Generic[R]):
             for target, crossing in zip(columns, self._crossings, strict=True)
         ]
         upsert = insert(self._table).from_select(self._names, select(*values))
-        changes = {name: upsert.excluded[name] for name in self._names if name != key}
-        return upsert.on_conflict_do_update(index_elements=[key], set_=changes)
+        changes = {name: upsert.excluded[name] for name in self._names if name not in identity}
+        return upsert.on_conflict_do_update(index_elements=identity, set_=changes)
 
     def key_of(self, row: R) -> UUID:
         """The key of a row."""
         key: UUID = getattr(row, self._key)
         return key
 
-    async def load(self, connection: Reading, keys: Collection[UUID]) -> dict[UUID, R]:
-        """The rows of these keys, in one question; those that are not there are left out."""
-        records = await self._load.fetch(connection, keys=list(keys))
-        return {record[self._key]: self._read(record) for record in records}
+    async def load(self, connection: Reading, keys: Collection[UUID]) -> dict[UUID, list[R]]:
+        """The open rows of these keys, in one question; a key without any is left out."""
+        return self._grouped(await self._load.fetch(connection, keys=list(keys)))
+
+    async def whole(self, connection: Reading, keys: Collection[UUID]) -> dict[UUID, list[R]]:
+        """All rows of these keys, closed ones as well."""
+        return self._grouped(await self._whole.fetch(connection, keys=list(keys)))
+
+    def _grouped(self, records: Iterable[asyncpg.Record]) -> dict[UUID, list[R]]:
+        grouped: dict[UUID, list[R]] = {}
+        for record in records:
+            grouped.setdefault(record[self._key], []).append(self._read(record))
+        return grouped
+
+    async def seen(self, connection: Reading, keys: Collection[UUID]) -> dict[UUID, int]:
+        """The last event that was applied to any row of these keys, where closed rows may know of a later one than open ones."""
+        if self._closed_by is None:
+            return {}
+        return dict(await self._seen.fetch(connection, keys=list(keys)))
 
     def _read(self, record: asyncpg.Record) -> R:
         values = {
@@ -87,7 +109,7 @@ class Rows(Generic[R]):
         return self._row(**values)
 
     async def write(self, connection: Reading, rows: Sequence[R]) -> None:
-        """Put rows in the place of those with their keys, in one statement."""
+        """Put rows in the place of those of the same identity, in one statement."""
         if rows:
             await self._write.execute(connection, **dict(self._columns_of(rows)))
 
@@ -99,7 +121,7 @@ class Rows(Generic[R]):
             yield name, values
 
     async def remove(self, connection: Reading, keys: Collection[UUID]) -> None:
-        """Remove the rows of these keys."""
+        """Remove all rows of these keys."""
         if keys:
             await self._remove.execute(connection, keys=list(keys))
 

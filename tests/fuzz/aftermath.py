@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from msgspec.structs import replace
-
 from events.connections import connect
 from events.event import Recorded
 from events.store import head, read_log
+from projections.folding import fold_whole
 from projections.read_model import ReadModel
 from projections.rows import Rows
 from projections.worker import MODELS
@@ -79,16 +78,18 @@ async def _differing(model: ReadModel[Any], history: list[Recorded[Any]], connec
         return not await connection.fetchval(behind, model.consumer, await head(connection))
 
     await until(reached)
-    folded: dict[UUID, Any] = {}
-    for recorded in history:
-        if isinstance(recorded.event, model.events):
-            assert recorded.subject_id is not None
-            folded[recorded.subject_id] = model.evolve(folded.get(recorded.subject_id), recorded)
-    expected = {key: row for key, row in folded.items() if row is not None}
-    keys = [row["key"] for row in await connection.fetch(f"SELECT {model.key} AS key FROM views.{model.consumer}")]
-    served = {key: replace(row, position=0) for key, row in (await Rows(model).load(connection, keys)).items()}
+    keys = {recorded.subject_id for recorded in history if recorded.subject_id is not None}
+    folded = {key: fold_whole(model, [fact for fact in history if fact.subject_id == key]) for key in keys}
+    served = await Rows(model).whole(connection, [*keys, *await _keys(model, connection)])
+    expected = {key: {model.identify(row): row for row in rows} for key, rows in folded.items()}
+    found = {key: {model.identify(row): row for row in rows} for key, rows in served.items()}
     return [
-        f"{model.consumer} has {served.get(key)} instead of {expected.get(key)}."
-        for key in expected.keys() | served.keys()
-        if served.get(key) != expected.get(key)
+        f"{model.consumer} has {found.get(key)} instead of {expected.get(key)}."
+        for key in expected.keys() | found.keys()
+        if found.get(key, {}) != expected.get(key, {})
     ]
+
+
+async def _keys(model: ReadModel[Any], connection: Any) -> list[UUID]:
+    """Whoever is shown, also those of whom the log knows nothing."""
+    return [row["key"] for row in await connection.fetch(f"SELECT {model.key} AS key FROM views.{model.consumer}")]

@@ -1,7 +1,8 @@
 """What tests of projections begin from: a log to write to, and a projector that tests step by hand."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -13,6 +14,7 @@ from events.migrations.roles import role_names
 from projections.checkpoints import prepare, release, take
 from projections.engine import Projector
 from projections.read_model import ReadModel
+from projections.rows import Rows
 from projections.users import USERS
 from tests.projections.log import Log
 from tests.support import Database
@@ -77,6 +79,14 @@ class View:
         """All rows, by their keys."""
         rows = await self.database.query(f"SELECT * FROM views.{self.model.consumer}")
         return {row[self.model.key]: row for row in rows}
+
+    async def whole(self, keys: Collection[UUID]) -> dict[UUID, list[Any]]:
+        """All rows of some keys."""
+        return await Rows(self.model).whole(self.connection, keys)
+
+    async def all_of(self, key: UUID) -> list[Any]:
+        """All rows of one key."""
+        return (await self.whole([key])).get(key, [])
 
     async def positions(self) -> list[int]:
         """Where the partitions stand."""

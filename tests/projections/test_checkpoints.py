@@ -5,9 +5,18 @@ import asyncio
 from uuid_utils.compat import uuid7
 
 from events.connections import connect
-from events.user import DisplayNameChanged, EmailVerified, RegistrationSuperseded, UserRegistered
-from projections.checkpoints import prepare
+from events.user import (
+    DisplayNameChanged,
+    EmailVerified,
+    RegistrationSuperseded,
+    RoleGranted,
+    RoleRevoked,
+    UserRegistered,
+)
+from projections.checkpoints import prepare, release, take
 from projections.users import USERS
+from tests.projections.log import in_partition
+from tests.projections.terms import TERMS
 
 registered = UserRegistered("ada@example.com")
 
@@ -67,6 +76,44 @@ async def test_divided_anew_it_begins_at_the_least_position_and_ends_with_the_sa
     assert set(rows) == set(people[1:])
     assert [rows[people[n]]["display_name"] for n in (1, 2, 3, 5)] == ["1", None, "3", "5"]
     assert {row["status"] for row in rows.values()} == {"active"}
+
+
+async def test_divided_anew_a_key_whose_rows_are_all_closed_knows_what_it_has_seen(log, partitioned):
+    view = await partitioned(2, TERMS)
+    ada, bob = in_partition(0, 2), in_partition(1, 2)
+    await log.add(ada, registered, RoleGranted("auditor"))
+    await view.catch_up()
+    await log.add(ada, EmailVerified(), RoleRevoked("auditor"))
+    await log.add(bob, registered, RoleGranted("auditor"))
+    view.partitions = 1
+    await view.catch_up()
+    view.partitions = 2
+    before = await view.whole([ada])
+    await view.set_up(TERMS, 3)
+    assert await view.positions() == [2, 2, 2]
+    await view.catch_up(most_events=1)
+    assert await view.whole([ada]) == before
+    assert len(await view.all_of(bob)) == 1
+
+
+async def test_divided_anew_it_remembers_how_far_it_had_come(database, log, partitioned):
+    view = await partitioned(2)
+    for _ in range(9):
+        await log.add(uuid7(), registered)
+    await view.catch_up(most_events=2, steps=1)
+    reached = max(await view.positions())
+    for partitions in (3, 2):
+        await view.set_up(USERS, partitions)
+        rows = await database.query("SELECT DISTINCT replayed_to FROM checkpoints WHERE consumer = $1", USERS.consumer)
+        assert [row["replayed_to"] for row in rows] == [reached]
+    checkpoint = await take(view.connection, USERS.consumer, 0)
+    assert checkpoint
+    assert (checkpoint.position, checkpoint.replaying) == (min(await view.positions()), checkpoint.position < reached)
+    await release(view.connection, USERS.consumer, 0)
+    await view.catch_up()
+    checkpoint = await take(view.connection, USERS.consumer, 0)
+    assert checkpoint
+    assert not checkpoint.replaying
 
 
 async def test_what_is_laid_aside_moves_with_its_key(log, partitioned):

@@ -17,6 +17,7 @@ from events.user import (
     EmailVerified,
     RegistrationSuperseded,
     RoleGranted,
+    RoleRevoked,
     UserRegistered,
     VerificationRequested,
 )
@@ -26,6 +27,7 @@ from projections.heartbeat import unheld
 from projections.read_model import ReadModel, Row
 from projections.users import USERS
 from tests.projections.log import in_partition
+from tests.projections.terms import TERMS
 from tests.support import until
 
 registered = UserRegistered("ada@example.com", "Ada")
@@ -273,6 +275,77 @@ async def test_announces_where_it_stands(database, log, view):
     async with asyncio.timeout(5):
         assert await heard.get() == "users_v2:0:1"
     await listener.close()
+
+
+async def test_a_key_owns_several_rows_which_change_while_they_are_open(log, partitioned):
+    view = await partitioned(1, TERMS)
+    ada = uuid7()
+    await log.add(ada, registered, RoleGranted("auditor"), RoleGranted("analyst"))
+    await view.catch_up()
+    await log.add(ada, RoleRevoked("auditor"), DisplayNameChanged("Countess"))
+    await view.catch_up()
+    assert {(row.role, row.begun, row.ended, row.others, row.name, row.position) for row in await view.all_of(ada)} == {
+        ("auditor", 2, 4, 0, None, 4),
+        ("analyst", 3, None, 1, "Countess", 5),
+    }
+
+
+async def test_what_removes_a_key_removes_its_closed_rows_too_and_what_follows_begins_anew(log, partitioned):
+    view = await partitioned(1, TERMS)
+    ada = uuid7()
+    await log.add(ada, registered, RoleGranted("auditor"), RoleRevoked("auditor"))
+    await view.catch_up()
+    await log.add(ada, RegistrationSuperseded(uuid7()), RoleGranted("analyst"))
+    await view.catch_up()
+    assert [(row.role, row.begun) for row in await view.all_of(ada)] == [("analyst", 5)]
+
+
+async def test_an_event_that_cannot_be_taken_keeps_all_rows_of_its_key_as_they_were(log, partitioned):
+    view = await partitioned(1, TERMS)
+    ada, bob = uuid7(), uuid7()
+    await log.add(ada, registered, RoleGranted("auditor"), RoleGranted("trip"), RoleRevoked("auditor"))
+    await log.add(bob, registered, RoleGranted("auditor"), RoleRevoked("auditor"))
+    await view.catch_up()
+    assert [row.ended for row in await view.all_of(ada)] == [None]
+    assert [row.ended for row in await view.all_of(bob)] == [3]
+    assert [position for position, _ in await view.parked()] == [3, 4]
+
+
+async def test_one_row_that_the_table_refuses_keeps_all_rows_of_its_key_out(log, partitioned):
+    view = await partitioned(1, TERMS)
+    ada, bob = uuid7(), uuid7()
+    await log.add(ada, registered, RoleGranted("auditor"), RoleGranted("\0"))
+    await log.add(bob, registered, RoleGranted("auditor"))
+    await view.catch_up()
+    assert await view.all_of(ada) == []
+    assert [row.role for row in await view.all_of(bob)] == ["auditor"]
+    assert [position for position, _ in await view.parked()] == [2, 3]
+
+
+async def test_a_model_that_needs_nothing_personal_opens_no_seal(log, partitioned, monkeypatch):
+    monkeypatch.setattr(TERMS, "opens_seals", False)
+    view = await partitioned(1, TERMS)
+    ada = uuid7()
+    await log.add(ada, registered, RoleGranted("auditor"), DisplayNameChanged("Countess"))
+    await view.catch_up()
+    assert await view.all_of(ada) == [], "a name that reads as forgotten ends everything"
+
+
+def test_keys_are_needed_for_events_with_something_personal_only():
+    assert (USERS.opens_seals, TAGS.opens_seals) == (True, True)
+    assert not model_of(RoleGranted | RoleRevoked).opens_seals
+    assert not model_of(UserRegistered | RoleGranted, opens_seals=False).opens_seals
+
+
+def model_of(events: Any, **more: Any) -> ReadModel[Tag]:
+    columns = [Column(name, Text, primary_key=name == "id") for name in ("id", "tags", "notes", "seen")]
+    return ReadModel("odd", 1, columns=columns, row=Tag, key="id", events=events, evolve=tag, **more)
+
+
+def test_rows_that_are_one_of_several_need_an_evolve_of_several():
+    columns = [Column(name, Text, primary_key=name != "seen") for name in ("id", "tags", "notes", "seen")]
+    with pytest.raises(TypeError, match="several rows"):
+        ReadModel("odd", 1, columns=columns, row=Tag, key="id", events=TagEvents, evolve=tag)
 
 
 def test_a_table_has_the_fields_of_its_row():
