@@ -23,12 +23,13 @@ from tests.benchmarks.hashing import hashing
 from tests.benchmarks.house import House
 from tests.benchmarks.plans import plans
 from tests.benchmarks.profiling import profile
+from tests.benchmarks.reading import reading
 from tests.benchmarks.registering import registering
 from tests.support import Database
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 MARK: Final = "<!-- what follows is written by `make bench ARGS=--write` -->\n"
-PARTS: Final = ("H1", "H4", "costs", "A4", "A1")
+PARTS: Final = ("H1", "H2", "H4", "costs", "A4", "A1")
 
 
 def _chosen(_context: object, _option: object, text: str) -> frozenset[str]:
@@ -40,6 +41,7 @@ def _chosen(_context: object, _option: object, text: str) -> frozenset[str]:
 
 @click.command()
 @click.option("--rounds", default=ROUNDS, show_default=True, help="How often each is measured, in turn.")
+@click.option("--seconds", default=4.0, show_default=True, help="How long H1 to H3 and P3 are measured each time.")
 @click.option("--rows", default=10_000_000, show_default=True, help="Rows in the log before appends are measured.")
 @click.option("--connections", default=64, show_default=True, help="Clients that register at once in H1.")
 @click.option(
@@ -53,7 +55,9 @@ def _chosen(_context: object, _option: object, text: str) -> frozenset[str]:
     "--profile", "profiled", is_flag=True, help="Tell instead where one registration and one sign-in take their time."
 )
 @click.option("--write", is_flag=True, help="Put the result into docs/benchmarks.md as well.")
-def main(*, rounds: int, rows: int, connections: int, only: frozenset[str], profiled: bool, write: bool) -> None:
+def main(
+    *, rounds: int, seconds: float, rows: int, connections: int, only: frozenset[str], profiled: bool, write: bool
+) -> None:
     """Measure Muster and its peers in turn on this machine and print one table: figure, ours, peer, ratio, goal.
 
     The servers are real, durable and in a temporary folder. Nothing here asserts on time; a plan that would read the
@@ -70,7 +74,7 @@ def main(*, rounds: int, rows: int, connections: int, only: frozenset[str], prof
         try:
             postgres.start()
             valkey.start()
-            house = House(postgres, valkey, Path(folder), rounds, connections, tell)
+            house = House(postgres, valkey, Path(folder), rounds, seconds, connections, tell)
             if profiled:
                 click.echo("\n".join(uvloop.run(profile(house))))
                 return
@@ -91,6 +95,8 @@ def _measured(house: House, rows: int, only: Collection[str]) -> list[str]:
     explained: list[str] = []
     if "H1" in only:
         figures += uvloop.run(registering(house))
+    if "H2" in only:
+        figures += uvloop.run(reading(house))
     if "H4" in only:
         figures += uvloop.run(hashing(house))
     if "costs" in only:
