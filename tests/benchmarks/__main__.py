@@ -23,13 +23,14 @@ from tests.benchmarks.hashing import hashing
 from tests.benchmarks.house import House
 from tests.benchmarks.plans import plans
 from tests.benchmarks.profiling import profile
+from tests.benchmarks.projecting import projecting
 from tests.benchmarks.reading import reading
 from tests.benchmarks.registering import registering
 from tests.support import Database
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 MARK: Final = "<!-- what follows is written by `make bench ARGS=--write` -->\n"
-PARTS: Final = ("H1", "H2", "H4", "costs", "A4", "A1")
+PARTS: Final = ("H1", "H2", "H4", "P1", "costs", "A4", "A1")
 
 
 def _chosen(_context: object, _option: object, text: str) -> frozenset[str]:
@@ -43,6 +44,9 @@ def _chosen(_context: object, _option: object, text: str) -> frozenset[str]:
 @click.option("--rounds", default=ROUNDS, show_default=True, help="How often each is measured, in turn.")
 @click.option("--seconds", default=4.0, show_default=True, help="How long H1 to H3 and P3 are measured each time.")
 @click.option("--rows", default=10_000_000, show_default=True, help="Rows in the log before appends are measured.")
+@click.option(
+    "--events", default=400_000, show_default=True, help="Events of the logs that are projected in P1 and P2."
+)
 @click.option("--connections", default=64, show_default=True, help="Clients that register at once in H1.")
 @click.option(
     "--only",
@@ -56,7 +60,15 @@ def _chosen(_context: object, _option: object, text: str) -> frozenset[str]:
 )
 @click.option("--write", is_flag=True, help="Put the result into docs/benchmarks.md as well.")
 def main(
-    *, rounds: int, seconds: float, rows: int, connections: int, only: frozenset[str], profiled: bool, write: bool
+    *,
+    rounds: int,
+    seconds: float,
+    rows: int,
+    events: int,
+    connections: int,
+    only: frozenset[str],
+    profiled: bool,
+    write: bool,
 ) -> None:
     """Measure Muster and its peers in turn on this machine and print one table: figure, ours, peer, ratio, goal.
 
@@ -78,7 +90,7 @@ def main(
             if profiled:
                 click.echo("\n".join(uvloop.run(profile(house))))
                 return
-            text = "\n".join([_machine(rounds, rows), "", *_measured(house, rows, only)])
+            text = "\n".join([_machine(rounds, rows), "", *_measured(house, rows, events, only)])
         finally:
             valkey.stop()
             postgres.stop()
@@ -88,7 +100,7 @@ def main(
         PAGE.write_text(f"{said}{MARK}\n{text}\n", "utf-8")
 
 
-def _measured(house: House, rows: int, only: Collection[str]) -> list[str]:
+def _measured(house: House, rows: int, events: int, only: Collection[str]) -> list[str]:
     """What was chosen, as lines of Markdown. What is over HTTP goes first, before the log is long."""
     figures: list[Figure] = []
     ledger: list[str] = []
@@ -99,6 +111,8 @@ def _measured(house: House, rows: int, only: Collection[str]) -> list[str]:
         figures += uvloop.run(reading(house))
     if "H4" in only:
         figures += uvloop.run(hashing(house))
+    if "P1" in only:
+        figures += uvloop.run(projecting(house, events))
     if "costs" in only:
         ledger = ["", "## What a registration costs", "", *uvloop.run(costs(house))]
     if not {"A1", "A4"}.isdisjoint(only):
