@@ -11,6 +11,7 @@ from litestar.config.cors import CORSConfig
 from api.addresses import Addresses
 from api.administrators import Administrators
 from api.bodies import Body, ClientGone, JsonRequest, invalid_fields
+from api.deliveries import Deliveries
 from api.documentation import configuration, openapi_json
 from api.front import Front
 from api.history import History
@@ -23,6 +24,7 @@ from api.passwords import Passwords, Resets
 from api.problem_pages import ProblemTypes
 from api.problems import MEDIA_TYPE, answer
 from api.profiles import Profiles
+from api.projections import Projections
 from api.reasons import InvalidFields
 from api.request_log import RequestLog
 from api.requests import Surrounding
@@ -49,6 +51,7 @@ OF_ONE_FIELD = (
 ROUTES = (
     Addresses,
     Administrators,
+    Deliveries,
     History,
     Machines,
     Me,
@@ -57,6 +60,7 @@ ROUTES = (
     Passwords,
     ProblemTypes,
     Profiles,
+    Projections,
     Resets,
     Roles,
     Sessions,
@@ -124,6 +128,7 @@ def _cors(origins: str) -> CORSConfig | None:
         expose_headers=[
             "ETag",
             "Event-Position",
+            "Left-Out",
             "Link",
             "Location",
             "Preference-Applied",

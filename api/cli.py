@@ -10,7 +10,9 @@ import click
 import msgspec
 
 from api.claim_commands import claims
+from api.delivery_commands import deliveries
 from api.key_commands import keys
+from api.projection_commands import projections
 from api.session_commands import sessions
 from api.up import up
 from api.user_commands import users
@@ -41,7 +43,7 @@ def main() -> None:
     """Muster's one command."""
 
 
-for command in (up, users, sessions, keys, claims):
+for command in (up, users, sessions, projections, deliveries, keys, claims):
     main.add_command(command)
 
 

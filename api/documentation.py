@@ -115,6 +115,7 @@ TAGS: Final = {
     "Sessions": "Signing in, going on, signing out.",
     "Roles": "Who may do what.",
     "History": "What happened: who did what, when and why.",
+    "Operations": "For whoever looks after views and mail.",
     "Machines": "For whoever watches processes and verifies tokens.",
 }
 
@@ -160,15 +161,17 @@ HEADERS: Final = {
     "Event-Position": "The position in the log of what was recorded, or that the view reflects.",
     "ETag": "The version of what was answered, or that the command left.",
     "Link": 'The next page, as `rel="next"`.',
+    "Left-Out": "How many users are on no page, because the view could not take something that happened to them.",
     "Location": "Where the new one is.",
     "Preference-Applied": "The preference that was honoured.",
     "RateLimit-Policy": "How often this may be asked for: `q` requests in `w` seconds, by client address and by account.",
     "RateLimit": "How many requests are left (`r`), and after how many seconds there will be more (`t`).",
 }
-SOMETIMES: Final = {"Link", "Preference-Applied", "RateLimit", "RateLimit-Policy"}
+SOMETIMES: Final = {"Left-Out", "Link", "Preference-Applied", "RateLimit", "RateLimit-Policy"}
 FORMS: Final = {
     "Retry-After": {"pattern": "^[0-9]+$"},
     "Event-Position": {"pattern": "^[0-9]{1,19}$"},
+    "Left-Out": {"pattern": "^[0-9]+$"},
     "ETag": {"pattern": '^"[!#-~]*"$'},
 }
 
@@ -191,6 +194,8 @@ def _headers(path: str, operation: dict[str, Any], status: str) -> dict[str, dic
             names.append("ETag")
         if "cursor" in parameters:
             names.append("Link")
+        if (path, status) == ("/v1/users", "200"):
+            names.append("Left-Out")
         if "Prefer" in parameters:
             names.append("Preference-Applied")
         if status == "201" and path != "/v1/sessions":

@@ -63,8 +63,12 @@ async def tell(
     row: Callable[[Any], Sequence[Any]],
     *,
     json: bool,
+    resumes: bool = True,
 ) -> None:
-    """Print what pages of `ask(after, limit)` hold, page by page, and say on standard error when more follows."""
+    """Print what pages of `ask(after, limit)` hold, page by page, and say on standard error when more follows.
+
+    And how to go on there, unless the command has no `--after` and so does not resume.
+    """
     left = sys.maxsize if limit is None else limit
     while True:
         page = await ask(after, min(PAGE, left))
@@ -74,5 +78,6 @@ async def tell(
         if after is None:
             return
         if left <= 0:
-            click.echo(f"More follow: --after {after} goes on there, and --all shows everything.", err=True)
+            how = f"--after {after} goes on there, and " if resumes else ""
+            click.echo(f"More follow: {how}--all shows everything.", err=True)
             return

@@ -68,7 +68,10 @@ class Machines(Controller):
         responses=declared() | {503: ResponseSpec(Readiness, generate_examples=False, description="It is not ready.")},
     )
     async def readyz(self, request: JsonRequest) -> Response[Readiness]:
-        """503 while the database does not answer, or revocations of tokens are not followed: send requests elsewhere."""
+        """503 while the database does not answer, or revocations of tokens are not followed: send requests elsewhere.
+
+        Not while views are behind: all processes see the same views, and what needs none of them is done as ever.
+        """
         reasons = await runtime_of(request).complaints()
         if reasons:
             headers = {"Retry-After": RETRY_SECONDS}
@@ -81,11 +84,12 @@ class Machines(Controller):
         summary="Metrics for Prometheus",
         responses=declared(),
         media_type=MediaType.TEXT,
-        sync_to_thread=False,
     )
-    def metrics(self, request: JsonRequest) -> Response[bytes]:
+    async def metrics(self, request: JsonRequest) -> Response[bytes]:
         """In Prometheus' text format. Keep it from the public at the proxy."""
-        return Response(runtime_of(request).metrics.text(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        process = runtime_of(request)
+        await process.metrics.standing.look(process.reader)
+        return Response(process.metrics.text(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     @get(
         "/.well-known/jwks.json",

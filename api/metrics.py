@@ -13,6 +13,8 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import generate_latest
 
+from api.standing import Standing
+
 __all__ = ["Metrics"]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
@@ -29,6 +31,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
+        self.standing = Standing()
+        self.registry.register(self.standing)
         self._requests = Histogram(
             "muster_http_request_seconds",
             "Requests by method, route template and status.",

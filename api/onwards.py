@@ -6,9 +6,18 @@ from typing import Any, Final
 __all__ = ["say_where_answers_lead"]
 
 # Whose `id` an answer tells, by the last word of the path.
-IDS: Final = {"users": "user_id", "me": "user_id", "administrators": "user_id", "sessions": "session_id"}
+IDS: Final = {
+    "users": "user_id",
+    "me": "user_id",
+    "administrators": "user_id",
+    "sessions": "session_id",
+    "deliveries": "delivery_id",
+}
 NAMED: Final = ("user_id", "session_id", "refresh_token")
 CURSOR: Final = "cursor"
+# What lists of these hold is asked for by its position in the log.
+PLACED: Final = ("parked",)
+POSITION: Final = "position"
 
 
 def say_where_answers_lead(document: dict[str, Any]) -> None:
@@ -48,14 +57,18 @@ def _takers(document: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
 def _told(document: dict[str, Any], path: str, response: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What an answer tells by names that others take, and where in its body it stands."""
     fields = _fields(document, response)
-    kind = IDS.get(next(part for part in reversed(path.split("/")) if "{" not in part))
+    word = next(part for part in reversed(path.split("/")) if "{" not in part)
+    kind = IDS.get(word)
     yield from ((name, name) for name in NAMED if name in fields)
     if "id" in fields and kind and not path.endswith("}"):
         yield kind, "id"
     if "next" in fields:
         yield CURSOR, "next"
-    if "id" in _fields(document, fields.get("items", {}).get("items", {})) and kind:
+    item = _fields(document, fields.get("items", {}).get("items", {}))
+    if "id" in item and kind:
         yield kind, "items/0/id"
+    if POSITION in item and word in PLACED:
+        yield POSITION, f"items/0/{POSITION}"
 
 
 def _fields(document: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,9 @@ __all__ = ["Progress", "as_json", "operate", "refuse"]
 TELLS_EVERY_SECONDS: Final = 1.0
 ADVICE: Final = {
     "NoSuchUser": " Name a user by id or by the address; `muster users list` shows both.",
+    "NoSuchReadModel": " `muster projections` shows them by their names.",
+    "NoSuchParkedEvent": " `muster projections parked` shows all that are.",
+    "NoSuchDelivery": " `muster deliveries` shows them by their ids.",
     "NoSuchSession": " `muster sessions list USER` shows those of a user.",
 }
 
@@ -55,6 +58,8 @@ def operate(name: str, work: Callable[[Settings], Coroutine[Any, Any, str | None
     from commands.errors import Refused
     from events.codec import SealBroken
     from events.errors import StoreUnavailable
+    from projections.parking import ViewParked
+    from projections.positions import ViewBehind
 
     try:
         settings = load(_environment())
@@ -64,7 +69,7 @@ def operate(name: str, work: Callable[[Settings], Coroutine[Any, Any, str | None
         told = asyncio.run(work(settings))
     except Refused as refusal:
         refuse(f"{name}: {refusal}{ADVICE.get(type(refusal).__name__, '')}")
-    except (StoreUnavailable, SealBroken) as error:
+    except (StoreUnavailable, SealBroken, ViewBehind, ViewParked) as error:
         refuse(f"{name}: {error}", 1)
     except BrokenPipeError:  # whoever was reading has seen enough
         raise

@@ -29,6 +29,7 @@ from api.reasons import (
 from commands.access_tokens import InvalidAccessToken
 from events.connections import is_unavailable
 from events.errors import StoreUnavailable
+from projections.parking import ViewParked
 
 __all__ = [
     "MEDIA_TYPE",
@@ -44,6 +45,8 @@ __all__ = [
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = "1"
+RETRY_PARKED_SECONDS: Final = "30"
+"""Somebody has to decide, or a newer version to come."""
 _WORDS: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -136,7 +139,7 @@ def answer(error: Exception, *, base_url: str, path: str, request_id: str) -> tu
     if status in (401, 403):
         headers.setdefault("WWW-Authenticate", _challenge(reason))
     elif status in (429, 503):
-        headers.setdefault("Retry-After", RETRY_SECONDS)
+        headers.setdefault("Retry-After", RETRY_PARKED_SECONDS if kind is ViewParked else RETRY_SECONDS)
     problem = Problem(
         type=f"{base_url}/problems/{slug(kind)}",
         title=title(kind),

@@ -10,6 +10,7 @@ from commands.access_tokens import InvalidAccessToken
 from commands.passwords import HasherBusy
 from commands.receipts import IdempotencyKeyReused, RequestInProgress
 from events.errors import QueueFull, StoreUnavailable
+from projections.parking import ViewParked
 from projections.positions import ViewBehind
 
 __all__ = [
@@ -155,11 +156,15 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.NoSuchUser: 404,
     refusals.NoSuchSession: 404,
     refusals.NoSuchRole: 404,
+    refusals.NoSuchReadModel: 404,
+    refusals.NoSuchParkedEvent: 404,
+    refusals.NoSuchDelivery: 404,
     MethodNotAllowed: 405,
     refusals.AddressTaken: 409,
     refusals.LastAdministrator: 409,
     refusals.AddressNotProved: 409,
     RequestInProgress: 409,
+    refusals.RebuildUnderWay: 409,
     refusals.LinkExpired: 410,
     refusals.LinkSpent: 410,
     StaleVersion: 412,
@@ -173,5 +178,6 @@ STATUSES: Final[dict[type[Exception], int]] = {
     QueueFull: 503,
     StoreUnavailable: 503,
     ViewBehind: 503,
+    ViewParked: 503,
     RevocationsBehind: 503,
 }

@@ -109,6 +109,8 @@ class Runtime:
         gauge("muster_append_queue", "Commands that wait for the next commit.", lambda: self.committer.waiting)
         gauge("muster_hash_queue", "Passwords that are or wait to be hashed.", lambda: self.hasher.waiting)
         gauge("muster_followed_position", "The log's position up to which revocations are known.", self._followed)
+        gauge("muster_view_waiters", "Queries that wait for a position.", lambda: self.positions.waiting)
+        gauge("muster_checkpoint_looks", "How often checkpoints were read for them.", lambda: self.positions.looks)
         gauge("muster_limits_unavailable", "Whether limits are not in force.", lambda: not self.counters.in_force)
         gauge(
             "muster_revocations_behind_seconds", "How old that knowledge is.", lambda: self.revocations.behind_seconds

@@ -19,9 +19,10 @@ from api.fields import CHECKS, DisplayName, Email, Locale, Password
 from api.limits import REGISTRATION, limited
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
 from api.reasons import InvalidCursor, NotPermitted, RegistrationClosed
-from api.views import reached, registered_view, require_sight, user_view
+from api.views import reached, registered_view, require_sight, serving, user_view
 from commands.errors import AddressTaken, NoSuchUser
 from commands.register_user import RegisterUser
+from projections.parking import ViewParked
 from queries.users import UserView, users
 
 __all__ = ["Me", "Users"]
@@ -96,7 +97,7 @@ class Users(Controller):
         summary="A user",
         guards=[signed_in],
         security=[{"token": []}],
-        responses=declared(TOKEN, VIEW, NoSuchUser) | UNCHANGED,
+        responses=declared(TOKEN, VIEW, ViewParked, NoSuchUser) | UNCHANGED,
     )
     async def user_by_id(
         self,
@@ -125,12 +126,14 @@ class Users(Controller):
         min_position: MinPosition = None,
         prefer: Prefer = None,
     ) -> Response[UserList]:
-        """The newest registrations first."""
+        """The newest registrations first. Those of whom the view could not take something are left out: `Left-Out` says how many."""
         after = place_after(request, "users", cursor, UUID)
         applied = await reached(request, None, min_position, prefer)
-        page = await users(runtime_of(request).reader, after=after, limit=limit)
+        page = await users(runtime_of(request).reader, after=after, limit=limit, table=serving(request))
         following = sealed_place(request, "users", page.next)
         headers = page_headers(request, page.position, following, limit=limit)
+        if page.left_out:
+            headers["Left-Out"] = str(page.left_out)
         return Response(UserList(page.items, following), headers=headers | applied)
 
 
@@ -145,7 +148,7 @@ class Me(Controller):
         summary="Oneself",
         guards=[signed_in],
         security=[{"token": []}],
-        responses=declared(TOKEN, VIEW, NoSuchUser) | UNCHANGED,
+        responses=declared(TOKEN, VIEW, ViewParked, NoSuchUser) | UNCHANGED,
     )
     async def me(
         self,

@@ -19,7 +19,7 @@ from projections.folding import fold_whole
 from projections.users import USERS
 from queries.users import VIEW, UserView, user_by_id
 
-__all__ = ["reached", "registered_view", "require_sight", "seen_by", "user_view"]
+__all__ = ["reached", "registered_view", "require_sight", "seen_by", "serving", "user_view"]
 
 
 def require_sight(request: JsonRequest, user_id: UUID, permission: str | None) -> None:
@@ -49,12 +49,17 @@ async def reached(
     return dict(demanded.applied)
 
 
+def serving(request: JsonRequest) -> str:
+    """The table that serves the view of users now. Raises `ViewBehind` while the first one is being built."""
+    return runtime_of(request).positions.serving(VIEW)
+
+
 async def user_view(
     request: JsonRequest, user_id: UUID, if_none_match: str | None, min_position: str | None, prefer: str | None
 ) -> Response[UserView]:
-    """A user as the view has them, or 304. Raises `NoSuchUser`."""
+    """A user as the view has them, or 304. Raises `NoSuchUser`, and `ViewParked` where the view does not know."""
     applied = await reached(request, user_id, min_position, prefer)
-    view, position = await user_by_id(runtime_of(request).reader, user_id)
+    view, position = await user_by_id(runtime_of(request).reader, user_id, table=serving(request))
     if view is None:
         raise NoSuchUser
     tag = user_etag(view.version, request.user)

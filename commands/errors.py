@@ -15,6 +15,9 @@ __all__ = [
     "LastAdministrator",
     "LinkExpired",
     "LinkSpent",
+    "NoSuchDelivery",
+    "NoSuchParkedEvent",
+    "NoSuchReadModel",
     "NoSuchRole",
     "NoSuchSession",
     "NoSuchUser",
@@ -42,6 +45,22 @@ class NoSuchSession(Refused):
 
 class NoSuchRole(Refused):
     """There is no such role."""
+
+
+class NoSuchReadModel(Refused):
+    """There is no such read model."""
+
+
+class RebuildUnderWay(Refused):
+    """This view is being built anew already; `GET /v1/projections` and `muster projections` tell how far that is."""
+
+
+class NoSuchParkedEvent(Refused):
+    """The read model has parked no such event."""
+
+
+class NoSuchDelivery(Refused):
+    """There is no such delivery."""
 
 
 class AddressTaken(Refused):

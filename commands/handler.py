@@ -200,6 +200,8 @@ class Handler:
             subject = written.subject_id
             wants_key = context.reason is not None or any(has_personal_fields(type(event)) for event in written.events)
             key = await unit.key_of(subject) if subject is not None and wants_key else None
+            if subject is None and context.reason is not None:
+                key = await unit.key_of_notes(written.stream_id)
             for version, event in enumerate(written.events, start=written.version + 1):
                 place = (written.stream_id, version)
                 metadata = Metadata(

@@ -8,11 +8,12 @@ from uuid import UUID
 from msgspec import Struct
 from uuid_utils.compat import uuid7
 
-from commands import administrators, session, user
+from commands import administrators, projection, session, user
 from commands.administrators import Administrators
 from commands.attempts import Attempt, forget_attempts, reserve_attempt
 from commands.errors import Refused
 from commands.passwords import Hasher
+from commands.projection import Decisions
 from commands.reads import Reads
 from commands.secrets import Secret
 from commands.session import Session
@@ -24,6 +25,8 @@ from events.connections import Reading
 from events.data_keys import DataKeys
 from events.event import Event, Recorded
 from events.keys import DataKey
+from events.projection import STREAM_TYPE as PROJECTION
+from events.projection import stream_id as projection_id
 from events.session import STREAM_TYPE as SESSION
 from events.user import STREAM_TYPE as USER
 
@@ -102,6 +105,11 @@ class Unit:
         self.pretends = False
 
     @property
+    def pool(self) -> Reading:
+        """For what stands beside the log and is no part of what must be unchanged."""
+        return self._pool
+
+    @property
     def client(self) -> Client:
         """Whence the command came."""
         return self._known.client
@@ -145,6 +153,10 @@ class Unit:
     async def administrators(self) -> Administrators:
         """Who administers now."""
         return await self._fold(ADMINISTRATORS_ID, ADMINISTRATORS, administrators.fold)
+
+    async def decisions(self, name: str) -> Decisions:
+        """What was decided about the parked events of a read model."""
+        return await self._fold(projection_id(name), PROJECTION, projection.fold)
 
     async def _fold(self, stream_id: UUID, stream_type: str, fold: Callable[[Iterable[Recorded[Any]]], S]) -> S:
         """What was of a stream; a stream of another type is no user's and no session's, whoever gives its id for one."""
@@ -197,6 +209,12 @@ class Unit:
             self.key_uses[subject_id] = KeyUse(subject_id, key.key_id)
         return self.data_keys[subject_id]
 
+    async def key_of_notes(self, stream_id: UUID) -> DataKey:
+        """The key for what is noted of events about nobody: their stream's own, made when there is something to note."""
+        if await self.key_of(stream_id) is None:
+            self.begin_subject(stream_id)
+        return self.data_keys[stream_id]
+
     def record_user(self, user_id: UUID, *events: Event) -> None:
         """Events about a user, in the user's own stream."""
         self._record(USER, user_id, user_id, events)
@@ -208,6 +226,10 @@ class Unit:
     def record_administrators(self, subject_id: UUID | None, *events: Event) -> None:
         """Events in the administrators' one stream, about one of them."""
         self._record(ADMINISTRATORS, ADMINISTRATORS_ID, subject_id, events)
+
+    def record_projection(self, name: str, subject_id: UUID | None, *events: Event) -> None:
+        """Events in a read model's stream, about one user or about all."""
+        self._record(PROJECTION, projection_id(name), subject_id, events)
 
     def _record(self, stream_type: str, stream_id: UUID, subject_id: UUID | None, events: Iterable[Event]) -> None:
         if not events:

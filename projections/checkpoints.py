@@ -13,20 +13,36 @@ import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
-__all__ = ["PROJECTED", "Checkpoint", "Overtaken", "lock_key", "move", "prepare", "release", "take"]
+__all__ = [
+    "FADES_SECONDS",
+    "PREPARE_LOCK",
+    "PROJECTED",
+    "Checkpoint",
+    "Overtaken",
+    "begin_at",
+    "lock_key",
+    "move",
+    "prepare",
+    "release",
+    "take",
+]
 
 PROJECTED: Final = "projected"
-_PREPARE_LOCK: Final = 0x70726570
+PREPARE_LOCK: Final = 0x70726570
+
+FADES_SECONDS: Final = 10.0
+"""In so many seconds an event counts for 1/e of what it did, in what a partition took in `lately`."""
 
 
 class Overtaken(Exception):
-    """Someone else has moved this checkpoint, or the number of partitions has changed: nothing was written."""
+    """Someone else has moved this checkpoint, divided it anew or let another table serve: nothing was written."""
 
 
 class Checkpoint(Struct, frozen=True):
     """Everything up to `position` that concerns this partition has been taken in.
 
-    Some of what follows, up to `replayed_to`, may have been taken in too, before the partitions were divided anew.
+    Some of what follows, up to `replayed_to`, may have been taken in too, before the partitions were divided anew. A
+    table that served before `follows` the one that serves, and does not overtake it.
     """
 
     consumer: str
@@ -34,6 +50,7 @@ class Checkpoint(Struct, frozen=True):
     partitions: int
     position: int
     replayed_to: int = 0
+    follows: str | None = None
 
     @property
     def replaying(self) -> bool:
@@ -55,7 +72,7 @@ async def prepare(connection: asyncpg.Connection, models: Mapping[str, int], rea
     this is a new installation whose first events came before its first worker.
     """
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _PREPARE_LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARE_LOCK)
         new = not await connection.fetchval("SELECT EXISTS (SELECT FROM checkpoints)")
         head = await connection.fetchval("SELECT coalesce(max(notification_id), 0) FROM stored_events")
         for consumer, partitions in models.items():
@@ -66,24 +83,44 @@ async def prepare(connection: asyncpg.Connection, models: Mapping[str, int], rea
 
 async def _divide(connection: asyncpg.Connection, consumer: str, partitions: int, start: int) -> None:
     rows = await connection.fetch(
-        "SELECT partitions, position, replayed_to FROM checkpoints WHERE consumer = $1 ORDER BY partition FOR UPDATE",
+        "SELECT partitions, position, replayed_to, follows FROM checkpoints WHERE consumer = $1 "
+        "ORDER BY partition FOR UPDATE",
         consumer,
     )
     if [row["partitions"] for row in rows] == [partitions] * partitions:
         return
     await connection.execute("DELETE FROM checkpoints WHERE consumer = $1", consumer)
     await connection.execute(
-        "INSERT INTO checkpoints (consumer, partition, partitions, position, replayed_to) "
-        "SELECT $1, number, $2, $3, $4 FROM generate_series(0, $2 - 1) AS number",
+        "INSERT INTO checkpoints (consumer, partition, partitions, position, replayed_to, follows) "
+        "SELECT $1, number, $2, $3, $4, $5 FROM generate_series(0, $2 - 1) AS number",
         consumer,
         partitions,
         min((row["position"] for row in rows), default=start),
         max((max(row["position"], row["replayed_to"]) for row in rows), default=0),
+        rows[0]["follows"] if rows else None,
     )
     await connection.execute(
         "UPDATE parked_events SET partition = get_byte(uuid_send(key), 15) % $2 WHERE consumer = $1",
         consumer,
         partitions,
+    )
+    await connection.execute(
+        "UPDATE checkpoints SET parked = counted.parked FROM ("
+        "SELECT partition, count(*) AS parked FROM parked_events WHERE consumer = $1 GROUP BY partition) AS counted "
+        "WHERE consumer = $1 AND checkpoints.partition = counted.partition",
+        consumer,
+    )
+    await connection.execute("SELECT pg_notify($1, $2)", PROJECTED, consumer)
+
+
+async def begin_at(connection: asyncpg.Connection, consumer: str, partitions: int, position: int) -> None:
+    """Make the checkpoints of a table that has everything up to a position, in the caller's transaction."""
+    await connection.execute(
+        "INSERT INTO checkpoints (consumer, partition, partitions, position) "
+        "SELECT $1, number, $2, $3 FROM generate_series(0, $2 - 1) AS number",
+        consumer,
+        partitions,
+        position,
     )
     await connection.execute("SELECT pg_notify($1, $2)", PROJECTED, consumer)
 
@@ -93,14 +130,14 @@ async def take(connection: asyncpg.Connection, consumer: str, partition: int) ->
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", lock_key(consumer), partition):
         return None
     row = await connection.fetchrow(
-        "SELECT partitions, position, replayed_to FROM checkpoints WHERE consumer = $1 AND partition = $2",
+        "SELECT partitions, position, replayed_to, follows FROM checkpoints WHERE consumer = $1 AND partition = $2",
         consumer,
         partition,
     )
     if row is None:
         await release(connection, consumer, partition)
         return None
-    return Checkpoint(consumer, partition, row["partitions"], row["position"], row["replayed_to"])
+    return Checkpoint(consumer, partition, *row)
 
 
 async def release(connection: asyncpg.Connection, consumer: str, partition: int) -> None:
@@ -108,22 +145,32 @@ async def release(connection: asyncpg.Connection, consumer: str, partition: int)
     await connection.execute("SELECT pg_advisory_unlock($1, $2)", lock_key(consumer), partition)
 
 
-_MOVE: Final = """
+_MOVE: Final = f"""
     WITH moved AS (
-        UPDATE checkpoints SET position = $5, moved_at = clock_timestamp()
+        UPDATE checkpoints SET position = $5, moved_at = clock_timestamp(), taken = taken + $8,
+            lately = lately * exp(least(extract(epoch FROM moved_at - clock_timestamp())::float8, 0) / {FADES_SECONDS}) + $8
         WHERE consumer = $1 AND partition = $2 AND partitions = $3 AND position = $4
+            AND follows IS NOT DISTINCT FROM $9
         RETURNING position
     )
     SELECT CASE WHEN $6 THEN set_config('synchronous_commit', 'off', true) END,
            CASE WHEN $7 THEN pg_notify('projected', $1 || ':' || $2 || ':' || $5) END
     FROM moved
-"""
+"""  # noqa: S608 - made of constants
 
 
 async def move(
-    connection: asyncpg.Connection, checkpoint: Checkpoint, position: int, *, lasting: bool = False, tell: bool = True
+    connection: asyncpg.Connection,
+    checkpoint: Checkpoint,
+    position: int,
+    *,
+    taken: int = 0,
+    lasting: bool = False,
+    tell: bool = True,
 ) -> Checkpoint:
     """Move a checkpoint, in the transaction that writes what it stands for; `tell` announces it once that commits.
+
+    `taken` is how many events that concern the partition lie between.
 
     Unless `lasting`, the transaction does not wait for the disk: should the server fail, the checkpoint and what was written
     with it are lost together and made again from the log. Raises `Overtaken` when it is not where it was read.
@@ -137,6 +184,8 @@ async def move(
         position,
         not lasting,
         tell,
+        taken,
+        checkpoint.follows,
     )
     if moved is None:
         raise Overtaken(checkpoint.consumer)

@@ -11,11 +11,15 @@ __all__ = ["Consumer", "Step"]
 
 
 class Step(Struct, frozen=True):
-    """One step through the log: where the checkpoint is now, whether there is more, how many events concerned it."""
+    """One step through the log: where the checkpoint is now, whether there is more, how many events concerned it.
+
+    After `rests` seconds, where there are any, another step is to be done whether or not anything happens.
+    """
 
     checkpoint: Checkpoint
     behind: bool
     events: int
+    rests: float = 0
 
 
 class Consumer(Protocol):

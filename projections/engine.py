@@ -1,5 +1,6 @@
 """Keeps read models: takes the next events of a partition, folds them, and writes the rows with the checkpoint."""
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -10,12 +11,16 @@ import structlog
 from msgspec.structs import replace
 
 from events.data_keys import DataKeys
+from events.discarded import discarded
+from events.projection import ParkedEventDiscarded
 from events.store import recorded
 from projections.causes import told
 from projections.checkpoints import Checkpoint, move
 from projections.consumer import Step
-from projections.folding import BLOCKED, Fact, Folded, Unreadable, fold
+from projections.decisions import DECISIONS, decision, undecided
+from projections.folding import BLOCKED, Fact, Folded, Parked, Unreadable, fold
 from projections.following import MOST_EVENTS, next_events
+from projections.idling import Idling
 from projections.parking import blocked_keys, park, parked_rows, unpark
 from projections.read_model import ReadModel, Row
 from projections.rows import Rows
@@ -27,6 +32,12 @@ R = TypeVar("R", bound=Row)
 _log = structlog.get_logger()
 
 RETRY_SECONDS: Final = 60.0
+HELD_SECONDS: Final = 0.05
+"""How often a table that stays behind another one looks how far that is."""
+
+TELLS_EVERY_SECONDS: Final = 0.01
+"""How long somebody who waits for all partitions of a view waits for the idle ones, at most."""
+
 REFUSED_DATA: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 
 
@@ -42,10 +53,12 @@ class Projector(Generic[R]):
         self._model = model
         self._keys = keys
         self._rows = Rows(model)
-        self._topics = [event.__name__ for event in model.events]
+        self._topics = [*DECISIONS, *(event.__name__ for event in model.events)]
         self._most_events = most_events
+        self._discarded: set[int] = set()
         self._blocked: dict[int, set[UUID]] = {}
         self._tried: dict[int, float] = {}
+        self._idling = Idling(TELLS_EVERY_SECONDS)
 
     async def create(self, connection: asyncpg.Connection, reader: str) -> None:
         """Make the table unless it is there, for the reader's role (a quoted name) to read."""
@@ -53,10 +66,12 @@ class Projector(Generic[R]):
 
     async def begin(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> None:
         """To be done when a partition was taken, before its first step."""
+        self._idling.begin(checkpoint)
+        self._discarded |= await discarded(connection, self._model.name)
         blocked = await blocked_keys(connection, checkpoint)
         self._blocked[checkpoint.partition] = blocked
         if blocked and time.monotonic() > self._tried.get(checkpoint.partition, 0) + RETRY_SECONDS:
-            await self.retry(connection, checkpoint)
+            await self.retry(connection, checkpoint, pages=1)
             self._tried[checkpoint.partition] = time.monotonic()
 
     async def step(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> Step:
@@ -64,19 +79,51 @@ class Projector(Generic[R]):
 
         Raises `Overtaken` when someone else moved the checkpoint.
         """
-        found = await next_events(connection, checkpoint, self._topics, known_topics(), self._most_events)
+        looked = self._idling.looked(checkpoint)
+        found = await next_events(
+            connection, checkpoint, self._topics, known_topics(), self._most_events, looked=looked
+        )
         if not found.rows:
-            if found.position > checkpoint.position:
-                checkpoint = await move(connection, checkpoint, found.position)
-            return Step(checkpoint, found.behind, 0)
+            if found.held:
+                await asyncio.sleep(HELD_SECONDS)
+            if found.position == checkpoint.position:
+                return Step(checkpoint, found.behind or found.held, 0)
+            if not found.held and (rests := self._idling.rests(checkpoint, found)):
+                return Step(checkpoint, found.behind, 0, rests)
+            return Step(await move(connection, checkpoint, found.position), found.behind or found.held, 0)
+        rows = undecided(found.rows)
+        if not rows:
+            return Step(await self._heed(connection, checkpoint, found.rows[0]), behind=True, events=1)
+        whole = len(rows) == len(found.rows)
+        position = found.position if whole else rows[-1]["notification_id"]
         blocked = dict.fromkeys(self._blocked.get(checkpoint.partition, ()), BLOCKED)
-        await self._apply(connection, checkpoint, found.position, found.rows, blocked)
-        return Step(replace(checkpoint, position=found.position), found.behind, len(found.rows))
+        await self._apply(connection, checkpoint, position, rows, blocked)
+        return Step(replace(checkpoint, position=position), found.behind or not whole, len(rows))
 
-    async def retry(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> None:
-        """Try the parked events of a partition again, the earliest first; what is still refused stays parked."""
-        rows = await parked_rows(connection, checkpoint, self._most_events)
-        await self._apply(connection, checkpoint, checkpoint.position, rows, {}, again=True)
+    async def _heed(self, connection: asyncpg.Connection, checkpoint: Checkpoint, row: Any) -> Checkpoint:
+        """Do what was decided about parked events: at once, since a decision wakes whoever holds the partition."""
+        decided = decision(row, self._model.name, self._keys)
+        if decided is not None:
+            if isinstance(decided, ParkedEventDiscarded):
+                self._discarded.add(decided.position)
+                await self.retry(connection, checkpoint, row["subject_id"])
+            else:
+                await self.retry(connection, checkpoint, decided.key)
+        return await move(connection, checkpoint, row["notification_id"])
+
+    async def retry(
+        self, connection: asyncpg.Connection, checkpoint: Checkpoint, key: UUID | None = None, pages: int | None = None
+    ) -> None:
+        """Try the parked events of a partition, or of one key in it, again, the earliest first: all, or so many pages.
+
+        What is still refused stays parked, with what follows of its key. What was discarded is parked no longer.
+        """
+        after, stopped = 0, dict[UUID, str]()
+        while pages != 0 and (rows := await parked_rows(connection, checkpoint, self._most_events, after, key)):
+            parked = await self._apply(connection, checkpoint, checkpoint.position, rows, stopped, again=True)
+            stopped |= dict.fromkeys((event.key for event in parked), BLOCKED)
+            after = rows[-1]["notification_id"]
+            pages = None if pages is None else pages - 1
         self._blocked[checkpoint.partition] = await blocked_keys(connection, checkpoint)
 
     async def _apply(
@@ -88,28 +135,30 @@ class Projector(Generic[R]):
         blocked: Mapping[UUID, str],
         *,
         again: bool = False,
-    ) -> None:
+    ) -> Sequence[Parked]:
         subjects = {row["subject_id"] for row in log_rows}
         if self._model.opens_seals:
             await self._keys.fetch(connection, subjects)
-        facts = [self._fact(row) for row in log_rows]
+        facts = [self._fact(row) for row in log_rows if row["notification_id"] not in self._discarded]
         rows = await self._rows.load(connection, subjects)
         seen = await self._rows.seen(connection, subjects) if checkpoint.replaying else None
         folded = fold(self._model, rows, facts, blocked, seen)
-        tried = [fact.position for fact in facts] if again else []
+        tried = [row["notification_id"] for row in log_rows] if again else []
+        taken = 0 if again else len(log_rows)
         try:
-            await self._write(connection, checkpoint, position, folded, tried)
+            await self._write(connection, checkpoint, position, folded, tried, taken)
         except REFUSED_DATA:
             refused = await self._refused(connection, folded.changed)
             if not refused:
                 raise
             folded = fold(self._model, rows, facts, {**blocked, **refused}, seen)
-            await self._write(connection, checkpoint, position, folded, tried)
+            await self._write(connection, checkpoint, position, folded, tried, taken)
         if folded.parked:
             self._blocked.setdefault(checkpoint.partition, set()).update(event.key for event in folded.parked)
             if not again:
                 first = folded.parked[0]
                 _log.error("events parked", consumer=self.name, events=len(folded.parked), position=first.position)
+        return folded.parked
 
     def _fact(self, row: Any) -> Fact:
         try:
@@ -124,9 +173,10 @@ class Projector(Generic[R]):
         position: int,
         folded: Folded[R],
         tried: Sequence[int],
+        taken: int,
     ) -> None:
         async with connection.transaction():
-            await move(connection, checkpoint, position)
+            await move(connection, checkpoint, position, taken=taken)
             await self._rows.remove(connection, folded.removed)
             await self._rows.write(connection, folded.changed)
             if tried:

@@ -18,24 +18,40 @@ SPAN: Final = 50_000
 """How much of the log is looked through at once, so that a long stretch without concern is crossed in several steps."""
 
 _QUESTION: Final = f"""
-    SELECT log.head, next.* FROM (SELECT coalesce(max(notification_id), 0) AS head FROM stored_events) AS log
+    SELECT log.head, log.head AS most, next.*
+    FROM (SELECT coalesce(max(notification_id), 0) AS head FROM stored_events) AS log
     LEFT JOIN LATERAL (
         SELECT {COLUMNS} FROM stored_events
         WHERE notification_id > $1 AND notification_id <= $1 + {SPAN}
             AND (topic = ANY($2) OR $3 AND topic <> ALL($4))
-            AND get_byte(uuid_send(subject_id), 15) % $5 = $6
+            AND (get_byte(uuid_send(subject_id), 15) % $5 = $6 OR subject_id IS NULL AND topic = ANY($2))
         ORDER BY notification_id LIMIT $7
     ) AS next ON true
     ORDER BY next.notification_id
 """  # noqa: S608 - made of constants
 
+# The same for a table that does not overtake another one.
+_BEHIND_ANOTHER: Final = (
+    _QUESTION.replace("log.head AS most", "log.most")
+    .replace(
+        "FROM stored_events) AS log",
+        """, (SELECT min(position) FROM checkpoints
+        WHERE consumer = $8 AND (partition = $6 OR partitions <> $5)) AS most FROM stored_events) AS log""",
+    )
+    .replace(f"notification_id <= $1 + {SPAN}", f"notification_id <= least($1 + {SPAN}, log.most)")
+)
+
 
 class Next(Struct, frozen=True):
-    """Rows of the log; `position` is how far it was looked through, `behind` whether there is more."""
+    """Rows of the log; `position` is how far it was looked through, `behind` whether there is more.
+
+    `held` is whether there is more that another table has to take in first.
+    """
 
     rows: list[asyncpg.Record]
     position: int
     behind: bool
+    held: bool = False
 
 
 async def next_events(
@@ -44,25 +60,31 @@ async def next_events(
     topics: Sequence[str],
     known: Sequence[str] | None = None,
     limit: int = MOST_EVENTS,
+    *,
+    looked: int = 0,
 ) -> Next:
     """What follows a checkpoint, in one question and so of one moment.
 
-    Events about the partition's subjects whose topic is among `topics`; where the topics that this version knows are
-    given, also those that it does not.
+    Events about the partition's subjects, or about nobody, whose topic is among `topics`; where the topics that this version knows are
+    given, also those about its subjects that it does not. Up to `looked` there is nothing.
     """
+    after = max(checkpoint.position, looked)
+    follows = () if checkpoint.follows is None else (checkpoint.follows,)
     rows = await connection.fetch(
-        _QUESTION,
-        checkpoint.position,
+        _BEHIND_ANOTHER if follows else _QUESTION,
+        after,
         topics,
         known is not None,
         known or [],
         checkpoint.partitions,
         checkpoint.partition,
         limit,
+        *follows,
     )
-    head = rows[0]["head"]
+    end = rows[0]["head"]
+    head = end if rows[0]["most"] is None else min(end, rows[0]["most"])
     if rows[0]["notification_id"] is None:
         rows = []
-    position = rows[-1]["notification_id"] if len(rows) == limit else min(head, checkpoint.position + SPAN)
-    position = max(position, checkpoint.position)
-    return Next(rows, position, position < head)
+    position = rows[-1]["notification_id"] if len(rows) == limit else min(head, after + SPAN)
+    position = max(position, after)
+    return Next(rows, position, position < head, position >= head < end)

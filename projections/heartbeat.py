@@ -8,9 +8,11 @@ import asyncpg
 from events.connections import Reading
 from projections.checkpoints import lock_key
 
-__all__ = ["end_stuck_holders", "unheld"]
+__all__ = ["GAP_SECONDS", "end_stuck_holders", "holders", "unheld"]
 
 STUCK_SECONDS: Final = 5.0
+GAP_SECONDS: Final = 0.1
+"""Between two slices nobody holds a partition for some milliseconds; what nobody holds twice in this time is lost."""
 
 _LOCKS: Final = """
     SELECT pid, classid::bigint AS consumer, objid::bigint AS partition FROM pg_locks
@@ -30,6 +32,14 @@ async def unheld(connection: Reading, consumers: Iterable[str]) -> set[tuple[str
         for row in checkpoints
         if (lock_key(row["consumer"]), row["partition"]) not in held
     }
+
+
+async def holders(connection: Reading) -> dict[tuple[int, int], str]:
+    """Who holds what at this moment: the names of sessions by the halves of their locks, see `lock_key`."""
+    rows = await connection.fetch(
+        f"SELECT consumer, partition, application_name FROM ({_LOCKS}) AS held JOIN pg_stat_activity USING (pid)"  # noqa: S608 - made of constants
+    )
+    return {(row["consumer"], row["partition"]): row["application_name"] for row in rows}
 
 
 async def end_stuck_holders(

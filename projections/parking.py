@@ -10,11 +10,21 @@ from events.store import COLUMNS
 from projections.checkpoints import Checkpoint
 from projections.folding import Parked
 
-__all__ = ["blocked_keys", "park", "parked_rows", "unpark"]
+__all__ = ["ViewParked", "blocked_keys", "park", "parked_rows", "unpark"]
+
+
+class ViewParked(Exception):
+    """The view could not take something that happened to this user, and does not know how they are now."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
 
 _ROWS: Final = f"""
     SELECT {COLUMNS} FROM stored_events WHERE notification_id = ANY(ARRAY(
-        SELECT position FROM parked_events WHERE consumer = $1 AND partition = $2 ORDER BY position LIMIT $3
+        SELECT position FROM parked_events WHERE consumer = $1 AND partition = $2 AND position > $3
+            AND ($4::uuid IS NULL OR key = $4)
+        ORDER BY position LIMIT $5
     )) ORDER BY notification_id
 """  # noqa: S608 - made of constants
 
@@ -42,16 +52,31 @@ async def park(connection: asyncpg.Connection, checkpoint: Checkpoint, parked: S
             [event.key for event in parked],
             [event.cause for event in parked],
         )
+        await _count(connection, checkpoint)
 
 
-async def parked_rows(connection: asyncpg.Connection, checkpoint: Checkpoint, limit: int) -> list[Any]:
-    """The first parked events of a partition, as they stand in the log."""
-    rows: list[Any] = await connection.fetch(_ROWS, checkpoint.consumer, checkpoint.partition, limit)
+async def parked_rows(
+    connection: asyncpg.Connection, checkpoint: Checkpoint, limit: int, after: int = 0, key: UUID | None = None
+) -> list[Any]:
+    """The first parked events of a partition after a position, of all keys or of one, as they stand in the log."""
+    rows: list[Any] = await connection.fetch(_ROWS, checkpoint.consumer, checkpoint.partition, after, key, limit)
     return rows
 
 
 async def unpark(connection: asyncpg.Connection, checkpoint: Checkpoint, positions: Sequence[int]) -> None:
-    """Events that were taken after all lie aside no longer."""
+    """Events that were taken after all, or discarded, lie aside no longer."""
+    if positions:
+        await connection.execute(
+            "DELETE FROM parked_events WHERE consumer = $1 AND position = ANY($2)", checkpoint.consumer, positions
+        )
+        await _count(connection, checkpoint)
+
+
+async def _count(connection: asyncpg.Connection, checkpoint: Checkpoint) -> None:
+    """Let the checkpoint tell how many there are, for everyone who reads it anyway."""
     await connection.execute(
-        "DELETE FROM parked_events WHERE consumer = $1 AND position = ANY($2)", checkpoint.consumer, positions
+        "UPDATE checkpoints SET parked = (SELECT count(*) FROM parked_events WHERE consumer = $1 AND partition = $2) "
+        "WHERE consumer = $1 AND partition = $2",
+        checkpoint.consumer,
+        checkpoint.partition,
     )

@@ -7,10 +7,11 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
-from msgspec import Struct
 
+from events.connections import is_lost
 from events.tail import Wakeups
 from projections.checkpoints import PROJECTED
+from projections.waiting import Waiter, Waiting
 
 __all__ = ["Positions", "ViewBehind"]
 
@@ -19,34 +20,40 @@ RETRY_SECONDS: Final = 0.2
 
 
 class ViewBehind(Exception):
-    """The view has not reached the position that was asked for in the time that was given."""
+    """The view has not reached the position that was asked for in the time that was given, or is still being built."""
 
     def __init__(self, position: int, reached: int) -> None:
         self.position = position
         self.reached = reached
         super().__init__(f"The view has reached position {reached}, not {position} yet; try again shortly.")
 
-
-class _Waiter(Struct, eq=False):
-    consumer: str
-    subject_id: UUID | None
-    position: int
-    reached: asyncio.Future[None]
+    @classmethod
+    def being_built(cls) -> "ViewBehind":
+        """Nothing serves yet: whoever asked is not told that nobody is there."""
+        made = cls(0, 0)
+        made.args = ("The view is still being built from the log; try again when it is.",)
+        return made
 
 
 class Positions:
     """Hears of every checkpoint that moves, on one connection for all waiters; one a process, with the reader's rights.
 
-    While someone waits, the checkpoints are also read once a second, whoever and however many wait: for announcements
+    And of which table serves a view: views are named without regard to that, as `users_v2`. While someone waits, the checkpoints are also read once a second, whoever and however many wait: for announcements
     are only heard while the connection lives.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], pool: asyncpg.Pool) -> None:
+        self.looks = 0
+        """How often the checkpoints were read."""
         self._pool = pool
         self._wakeups = Wakeups(connect, PROJECTED)
         self._wakeups.on_announcement(self._heard)
         self._known: dict[str, dict[int, int]] = {}
-        self._waiters: set[_Waiter] = set()
+        self._serving: dict[str, str] = {}
+        self._views: dict[str, str] = {}
+        self._read = asyncio.Event()
+        self._waiting: dict[str, Waiting] = {}
+        self._forgotten = 0
         self._look = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -54,6 +61,7 @@ class Positions:
         """Listen, and know where everything stands."""
         self._task = asyncio.create_task(self._keep_looking(), name="positions")
         await self._wakeups.start()
+        await self._read.wait()
 
     async def stop(self) -> None:
         """Listen no more."""
@@ -63,76 +71,123 @@ class Positions:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def position(self, consumer: str, subject_id: UUID | None = None) -> int:
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return sum(map(len, self._waiting.values()))
+
+    def serving(self, view: str) -> str:
+        """The table that serves a view. Raises `ViewBehind` while the first one is being built."""
+        table = self._serving.get(view)
+        if table is None:
+            raise ViewBehind.being_built()
+        return table
+
+    def position(self, view: str, subject_id: UUID | None = None) -> int:
         """Where a view stands, as far as is known here: for one subject, or (its least partition) for all."""
-        partitions = self._known.get(consumer)
+        partitions = self._partitions(view)
         if not partitions:
             return 0
         if subject_id is None:
             return min(partitions.values())
         return partitions.get(subject_id.bytes[15] % len(partitions), 0)
 
-    async def wait(self, consumer: str, subject_id: UUID | None, position: int, timeout: float) -> int:  # noqa: ASYNC109 - one error for all who wait in vain
+    def _partitions(self, view: str) -> dict[int, int]:
+        return self._known.get(self._serving.get(view, ""), {})
+
+    async def wait(self, view: str, subject_id: UUID | None, position: int, timeout: float) -> int:  # noqa: ASYNC109 - one error for all who wait in vain
         """Return the view's position once it is at least `position`, for one subject or (None) for all.
 
-        Raises `ViewBehind` after `timeout` seconds.
+        Those who are due at once return in the order in which they came. Raises `ViewBehind` after `timeout` seconds.
         """
-        if (reached := self.position(consumer, subject_id)) >= position:
+        if (reached := self.position(view, subject_id)) >= position:
             return reached
-        waiter = _Waiter(consumer, subject_id, position, asyncio.get_running_loop().create_future())
-        self._waiters.add(waiter)
+        waiter = Waiter(None if subject_id is None else subject_id.bytes[15], position)
+        waiting = self._waiting_for(view)
+        waiting.add(waiter)
         try:
             async with asyncio.timeout(timeout):
                 await waiter.reached
         except TimeoutError:
-            raise ViewBehind(position, self.position(consumer, subject_id)) from None
+            raise ViewBehind(position, self.position(view, subject_id)) from None
         finally:
-            self._waiters.discard(waiter)
-        return self.position(consumer, subject_id)
+            waiting.discard(waiter)
+        return max(position, self.position(view, subject_id))
+
+    def _waiting_for(self, view: str) -> Waiting:
+        if view not in self._waiting:
+            made = self._waiting[view] = Waiting()
+            made.divide(len(self._partitions(view)))
+        return self._waiting[view]
 
     def _heard(self, payload: str) -> None:
-        """`users_v2:0:17`: partition 0 stands at 17. `users_v2`: it is divided anew. Nothing: much may have been missed."""
+        """`users_v2:0:17`: partition 0 stands at 17. `users_v2`: it is divided anew, or serves. Nothing: much may have been missed."""
         consumer, _, numbers = payload.partition(":")
         partition, _, position = numbers.partition(":")
-        partitions = self._known.get(consumer, {})
-        if position and int(partition) in partitions:
-            partitions[int(partition)] = max(partitions[int(partition)], int(position))
-            self._answer(consumer)
+        if position and (partitions := self._known.get(consumer)) and int(partition) in partitions:
+            if int(position) > partitions[int(partition)]:
+                partitions[int(partition)] = int(position)
+                if (view := self._views.get(consumer)) is not None:
+                    self._answer(view, int(partition))
             return
-        if not payload:
+        if not position:  # what is being read now may be of before
+            self._forgotten += 1
+        if payload:
+            self._known.pop(consumer, None)
+        else:
             self._known = {}
-        self._known.pop(consumer, None)
         self._look.set()
 
-    def _answer(self, consumer: str | None = None) -> None:
-        for waiter in self._waiters:
-            if (
-                consumer in (None, waiter.consumer)
-                and not waiter.reached.done()
-                and self.position(waiter.consumer, waiter.subject_id) >= waiter.position
-            ):
-                waiter.reached.set_result(None)
+    def _answer(self, view: str, moved: int | None = None) -> None:
+        """Those who are due in a partition that moved, or in any."""
+        waiting = self._waiting.get(view)
+        known = self._partitions(view)
+        if not waiting or not known:
+            return
+        for partition in known if moved is None else (moved,):
+            waiting.reached(partition, known[partition])
+        if waiting.waits_for_all():
+            waiting.reached(None, min(known.values()))
 
     async def _keep_looking(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._look.wait()
-            if self._waiters or self._look.is_set():
+            if self.waiting or self._look.is_set():
                 self._look.clear()
                 try:
                     await self._read_checkpoints()
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                except Exception as error:
+                    if not isinstance(error, asyncpg.PostgresError) and not is_lost(error):
+                        raise
                     self._look.set()
                     await asyncio.sleep(RETRY_SECONDS)
 
     async def _read_checkpoints(self) -> None:
-        """What is read may be older than what was heard meanwhile, and is never newer than what will be."""
+        """What is read may be older than what was heard meanwhile, and is never newer than what will be.
+
+        Of what was divided anew meanwhile it may tell how it was divided before: then it is read again.
+        """
+        forgotten = self._forgotten
+        self.looks += 1
+        serving = await self._pool.fetch(
+            "SELECT name || '_v' || version AS view, serving FROM read_models WHERE serving IS NOT NULL"
+        )
         rows = await self._pool.fetch("SELECT consumer, partition, partitions, position FROM checkpoints")
+        if forgotten != self._forgotten:
+            self._look.set()
+            return
         read: dict[str, dict[int, int]] = {}
         for row in rows:
             before = self._known.get(row["consumer"], {})
             heard = before.get(row["partition"], 0) if len(before) == row["partitions"] else 0
             read.setdefault(row["consumer"], {})[row["partition"]] = max(heard, row["position"])
         self._known = read
-        self._answer()
+        self._serving = {row["view"]: row["serving"] for row in serving}
+        self._views = {table: view for view, table in self._serving.items()}
+        self._waiting = {view: waiting for view, waiting in self._waiting.items() if waiting}
+        for view, waiting in self._waiting.items():
+            waiting.divide(len(self._partitions(view)))
+            self._answer(view)
+        self._read.set()

@@ -1,11 +1,13 @@
 """What an author of a read model writes: a table, a row, a key and an evolve, and nothing else."""
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, get_args
 
 from msgspec import Struct
 from sqlalchemy import BigInteger, Column, Index, MetaData, Table
+from sqlalchemy.sql.elements import conv
 
 from events.codec import has_personal_fields
 from events.event import Event, Recorded
@@ -66,7 +68,8 @@ class ReadModel(Generic[R]):
         opens_seals: bool = True,
     ) -> None:
         self.name = name
-        self.consumer = f"{name}_v{version}"
+        self.version = version
+        self.view = self.consumer = f"{name}_v{version}"
         self.row = row
         self.key = key
         self.evolve = evolve
@@ -93,6 +96,18 @@ class ReadModel(Generic[R]):
             columns_of = self.table.columns
             Index(None, columns_of[key], postgresql_where=columns_of[self.closed_by].is_(None))
         self.identify: Callable[[R], Any] = attrgetter(*self.identity)
+
+    def on(self, table: str) -> "ReadModel[R]":
+        """The same model on another of its tables, `users_v2_1`; `view` stays the name for whichever of them serves."""
+        if table == self.consumer:
+            return self
+        twin = copy.copy(self)
+        twin.consumer = table
+        twin.table = self.table.to_metadata(MetaData(schema="views", naming_convention=_INDEX_NAMES), name=table)
+        for index in twin.table.indexes:
+            if not str(index.name).startswith(f"{table}_"):
+                index.name = conv(str(index.name).replace(self.consumer, table, 1))
+        return twin
 
     def is_open(self, row: R) -> bool:
         """Whether an event may still change the row."""

@@ -1,6 +1,8 @@
 """Rows of a read model's table, read and written many at a time."""
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -14,10 +16,11 @@ from events.connections import Reading
 from projections.database import Statement, ddl, given
 from projections.read_model import ReadModel, Row
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "Stored"]
 
 R = TypeVar("R", bound=Row)
 _CREATE_LOCK: Final = 0x76696577
+ROWS_AT_ONCE: Final = 5_000
 _json: Final = msgspec.json.Encoder()
 
 
@@ -49,6 +52,8 @@ class Rows(Generic[R]):
         columns = list(model.table.columns)
         self._names = [column.name for column in columns]
         self._crossings = [_crossing(column.type) for column in columns]
+        self._to_text = [None if crossing is None else crossing[0] for crossing in self._crossings]
+        self._get_all: Callable[[R], tuple[Any, ...]] = attrgetter(*self._names)
         self._key = model.key
         self._closed_by = model.closed_by
         stored = model.table.columns
@@ -58,6 +63,11 @@ class Rows(Generic[R]):
         self._whole = Statement(whole)
         self._load = (
             self._whole if model.closed_by is None else Statement(whole.where(stored[model.closed_by].is_(None)))
+        )
+        self._range = Statement(
+            select(model.table)
+            .where(key > given("after", key.type), key <= given("until", key.type))
+            .order_by(key, *model.table.primary_key)
         )
         self._seen = Statement(select(key, func.max(stored.position)).where(key == keys).group_by(key))
         self._remove = Statement(delete(model.table).where(key == keys))
@@ -101,6 +111,19 @@ class Rows(Generic[R]):
             return {}
         return dict(await self._seen.fetch(connection, keys=list(keys)))
 
+    async def stored(self, connection: asyncpg.Connection, after: UUID, until: UUID) -> "Stored[R]":
+        """All rows of a range of keys, to be read on as they are needed, within the connection's transaction."""
+        arguments = self._range.arguments({"after": after, "until": until})
+        cursor = await connection.cursor(self._range.sql, *arguments)
+        return Stored(cursor, self._read, self.key_of)
+
+    def values(self, row: R) -> dict[str, Any]:
+        """The values of a row by their columns, as they are read after they were written."""
+        return {
+            name: msgspec.json.decode(_to_json(value)) if to_text is _to_json and value is not None else value
+            for name, value, to_text in zip(self._names, self._get_all(row), self._to_text, strict=True)
+        }
+
     def _read(self, record: asyncpg.Record) -> R:
         values = {
             name: value if crossing is None or value is None else crossing[1](value)
@@ -120,6 +143,20 @@ class Rows(Generic[R]):
                 values = [None if value is None else crossing[0](value) for value in values]
             yield name, values
 
+    async def copy(self, connection: asyncpg.Connection, rows: Sequence[R]) -> None:
+        """Add rows to those that are there, by COPY, which is the quickest for many."""
+        if rows:
+            await connection.copy_records_to_table(
+                self._table.name, schema_name=self._table.schema, columns=self._names, records=map(self._record, rows)
+            )
+
+    def _record(self, row: R) -> tuple[Any, ...]:
+        """What COPY is given: arrays as they are, and JSON as text."""
+        return tuple(
+            _to_json(value) if to_text is _to_json and value is not None else value
+            for value, to_text in zip(self._get_all(row), self._to_text, strict=True)
+        )
+
     async def remove(self, connection: Reading, keys: Collection[UUID]) -> None:
         """Remove all rows of these keys."""
         if keys:
@@ -137,7 +174,39 @@ class Rows(Generic[R]):
             await connection.execute(ddl(CreateTable(self._table, if_not_exists=True)))
             for index in self._table.indexes:
                 await connection.execute(ddl(CreateIndex(index, if_not_exists=True)))
-            owner = await connection.fetchval(
-                "SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'views'"
-            )
-            await connection.execute(f"GRANT SELECT ON {self._table.fullname} TO {reader}, {owner}")
+            await self.open_to(connection, reader)
+
+    async def open_to(self, connection: asyncpg.Connection, reader: str) -> None:
+        """Let the reader's role, and whoever owns the database, read the table."""
+        owner = await connection.fetchval("SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'views'")
+        await connection.execute(f"GRANT SELECT ON {self._table.fullname} TO {reader}, {owner}")
+
+
+class Stored(Generic[R]):
+    """Rows in the order of their keys, read from a cursor."""
+
+    def __init__(self, cursor: Any, read: Callable[[asyncpg.Record], R], key_of: Callable[[R], UUID]) -> None:
+        self._cursor = cursor
+        self._read = read
+        self._key_of = key_of
+        self._next: deque[R] = deque()
+        self._more = True
+
+    async def until(self, last: UUID, most: int | None = None) -> dict[UUID, list[R]]:
+        """The next rows up to a key (included), by their keys; with `most` no further keys once there are so many rows."""
+        rows: dict[UUID, list[R]] = {}
+        number = 0
+        while await self._fetched() and (key := self._key_of(self._next[0])) <= last:
+            if most is not None and number >= most and key not in rows:
+                break
+            rows.setdefault(key, []).append(self._next.popleft())
+            number += 1
+        return rows
+
+    async def _fetched(self) -> bool:
+        """Whether there is another row; fetched, if need be."""
+        if not self._next and self._more:
+            records = await self._cursor.fetch(ROWS_AT_ONCE)
+            self._more = len(records) == ROWS_AT_ONCE
+            self._next.extend(map(self._read, records))
+        return bool(self._next)

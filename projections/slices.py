@@ -1,6 +1,7 @@
 """Holds partitions for a slice of time each, so that workers come and go and the load moves between them."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -91,12 +92,16 @@ class Slices:
                     if step.events:
                         self._stepped(consumer, step.events)
                     if not step.behind and not self.stopping:
-                        async with asyncio.timeout_at(until):
-                            await woken.wait()
+                        await _wait(woken, until, step.rests)
                     if asyncio.get_running_loop().time() >= until:
                         return
-            except TimeoutError:
-                if asyncio.get_running_loop().time() < until:
-                    raise
             finally:
                 self._held.discard(woken)
+
+
+async def _wait(woken: asyncio.Event, until: float, rests: float) -> None:
+    """Until something happens, the slice is over, or the partition has rested."""
+    again = asyncio.get_running_loop().time() + rests if rests else until
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout_at(min(again, until)):
+            await woken.wait()

@@ -1,4 +1,4 @@
-"""The tasks of a worker process: partitions held, mails sent, robots run, and what was lost found again.
+"""The tasks of a worker process: partitions held, views built, mails sent, robots run, and what was lost found again.
 
 A task holds one partition for a slice of time and kicks its successor, so that any number of workers share the work. What
 is lost on the way (a queue flushed, a worker killed) each worker's heartbeat finds in the database and kicks again; while
@@ -7,33 +7,33 @@ the queue is away, a worker keeps what it holds.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final
 
 import asyncpg
 import structlog
 
 from events.tail import Wakeups
+from projections.asked import AskedFor
 from projections.causes import told
 from projections.consumer import Consumer
-from projections.heartbeat import end_stuck_holders, unheld
+from projections.heartbeat import GAP_SECONDS, end_stuck_holders, unheld
 from projections.queue import Queue
 from projections.reactions.deliveries import DUE_AFTER_SECONDS, any_due
 from projections.reactions.reaction import Reaction
 from projections.reactions.robots import Robots
 from projections.reactions.sending import Sending
 from projections.slices import Slices
+from projections.tables import Tables
 
 __all__ = ["Tasks"]
 
 HOLD: Final = "hold"
+BUILD: Final = "build"
 SEND: Final = "send"
 RUN: Final = "run"
 
 BEAT_SECONDS: Final = 0.5
-GAP_SECONDS: Final = 0.1
-"""Between two slices nobody holds a partition for some milliseconds; what nobody holds twice in this time is lost."""
-
 DRAIN_SECONDS: Final = 1.0
 
 _log = structlog.get_logger()
@@ -49,13 +49,17 @@ class Tasks:
         queue: Queue,
         sending: Sending,
         robots: Robots,
-        consumers: Mapping[str, Consumer],
+        tables: Tables,
+        asked: AskedFor,
+        reactions: Iterable[Consumer],
     ) -> None:
         self._pool = pool
         self._queue = queue
         self._sending = sending
         self._robots = robots
-        self._consumers = consumers
+        self._tables = tables
+        self._asked = asked
+        self._reactions = {reaction.name: reaction for reaction in reactions}
         self._slices = Slices(pool, wakeups, self._stepped)
         self._doing: set[asyncio.Task[Any]] = set()
 
@@ -72,19 +76,32 @@ class Tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await self.run(robot)
 
+        async def build(view: str) -> None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.build(view)
+
         queue.register(HOLD, hold)
+        queue.register(BUILD, build)
         queue.register(SEND, send)
         queue.register(RUN, run)
 
     async def hold(self, consumer: str, partition: int) -> None:
         """Hold a partition for a slice, then kick the successor; for longer only while there is no queue to kick."""
         with self._noted():
-            known = self._consumers.get(consumer)
+            known = self._consumers().get(consumer)
             if known is None:
                 return
             while await self._slices.hold(known, partition):
                 if await self._queue.kick(HOLD, consumer, partition) or self._slices.stopping:
                     return
+
+    async def build(self, view: str) -> None:
+        """Build the table of a view anew, as was asked, unless another worker does."""
+        with self._noted():
+            await self._asked.build(view)
+
+    def _consumers(self) -> dict[str, Consumer]:
+        return {**self._tables.projectors, **self._reactions}
 
     async def send(self) -> None:
         """Send what is due."""
@@ -143,10 +160,12 @@ class Tasks:
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _look(self) -> None:
-        lost = await unheld(self._pool, self._consumers)
+        await self._tables.look(self._pool)
+        consumers = self._consumers()
+        lost = await unheld(self._pool, consumers)
         if lost:
             await asyncio.sleep(GAP_SECONDS)
-            lost &= await unheld(self._pool, self._consumers)
+            lost &= await unheld(self._pool, consumers)
         for consumer, partition in lost:
             if not await self._queue.kick(HOLD, consumer, partition):
                 self._begin(self.hold(consumer, partition))
@@ -155,7 +174,10 @@ class Tasks:
         for robot in await self._robots.take_turns():
             if not await self._queue.kick(RUN, robot):
                 self._begin(self.run(robot))
-        if ended := await end_stuck_holders(self._pool, self._consumers):
+        for view in await self._asked.to_do(self._pool):
+            if not await self._queue.kick(BUILD, view):
+                self._begin(self.build(view))
+        if ended := await end_stuck_holders(self._pool, consumers):
             _log.warning("holders were stuck", ended=ended)
 
     async def work(self, finished: asyncio.Event, most_tasks: int) -> None:

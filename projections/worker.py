@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,28 +19,29 @@ from events.keys import derived, local_keyring
 from events.migrations.roles import role_names, role_url
 from events.tail import Wakeups
 from projections import logs
+from projections.asked import AskedFor
 from projections.causes import told
 from projections.checkpoints import prepare
-from projections.consumer import Consumer
-from projections.engine import Projector
+from projections.concerns import REACTIONS
+from projections.keeping import Store
+from projections.models import MODELS
 from projections.queue import Queue
-from projections.reactions.emails import EMAILS, Emails
+from projections.reactions.emails import Emails
 from projections.reactions.mails import Links
 from projections.reactions.robots import ROBOTS, Robots
 from projections.reactions.sending import MOST_CONVERSATIONS, Sending
 from projections.reactions.smtp import MailServer
 from projections.schedules import prepare_schedules
 from projections.sweeping import sweep_regularly
+from projections.tables import Tables, open_view
 from projections.tasks import Tasks
-from projections.users import USERS
 from settings import Settings, key_bytes, master_keys
 
 __all__ = ["main", "run"]
 
-MODELS: Final = (USERS,)
-REACTIONS: Final = (EMAILS,)
-
 START_AGAIN_SECONDS: Final = 0.5
+TABLES_AT_ONCE: Final = 3
+"""Of one view: the table that serves, the one that did before, and one that is built."""
 
 _log = structlog.get_logger()
 
@@ -53,22 +56,22 @@ async def run(settings: Settings) -> None:
     database = urlsplit(settings.database_url).path.lstrip("/")
     keyring = local_keyring(master_keys(settings))
     keys = DataKeys(keyring)
-    projectors = [Projector(model, keys) for model in MODELS]
-    consumers: dict[str, Consumer] = {projector.name: projector for projector in projectors}
-    consumers.update({reaction.name: reaction for reaction in REACTIONS})
-    holds = settings.partitions * len(projectors) + len(REACTIONS)
+    store = Store(url, role_names(database)["reader"], master_keys(settings))
+    tables = Tables(MODELS, keys)
+    asked = AskedFor(store, tables.models, settings.partitions)
+    name = f"muster worker {socket.gethostname()}:{os.getpid()}"[:63]
+    holds = settings.partitions * len(MODELS) * TABLES_AT_ONCE + len(REACTIONS)
 
     async def prepared() -> asyncpg.Pool:
         connection = await connect(url, "muster worker")
         try:
-            for projector in projectors:
-                await projector.create(connection, role_names(database)["reader"])
-            partitions = {projector.name: settings.partitions for projector in projectors}
-            await prepare(connection, partitions, dict.fromkeys((reaction.name for reaction in REACTIONS), 1))
+            await prepare(connection, {}, dict.fromkeys((reaction.name for reaction in REACTIONS), 1))
+            for model in MODELS:
+                await open_view(connection, model, settings.partitions, store.reader)
             await prepare_schedules(connection, [robot.name for robot in ROBOTS])
         finally:
             await connection.close()
-        return await open_pool(url, "muster worker", holds + MOST_CONVERSATIONS + 4)
+        return await open_pool(url, name, holds + MOST_CONVERSATIONS + 4)
 
     pool = await _patiently(prepared, finished)
     if pool is None:
@@ -85,13 +88,13 @@ async def run(settings: Settings) -> None:
     emails = Emails(settings.mail_from, links)
     sending = Sending(pool, keys, emails, MailServer(settings.smtp_url))
     robots = Robots.of(pool, settings.database_url, secret, keyring, settings)
-    tasks = Tasks(pool, wakeups, queue, sending, robots, consumers)
+    tasks = Tasks(pool, wakeups, queue, sending, robots, tables, asked, REACTIONS)
     forgotten = Wakeups(lambda: connect(url, "muster worker forgotten keys"), FORGOTTEN_CHANNEL)
     forgotten.on_announcement(keys.heard)
     listening = [asyncio.create_task(one.start()) for one in (wakeups, forgotten)]
     sweeping = asyncio.create_task(sweep_regularly(pool, settings.client_retention_days, finished))
     _log.info("worker started", partitions=settings.partitions)
-    await tasks.work(finished, holds + len(ROBOTS) + 8)
+    await tasks.work(finished, holds + len(MODELS) + len(ROBOTS) + 8)
     await sweeping
     for start, one in zip(listening, (wakeups, forgotten), strict=True):
         start.cancel()

@@ -74,7 +74,7 @@ async def _events(pool: Reading, keys: DataKeys, *, after: int, limit: int, **fi
     limit = max(1, min(limit, MOST_EVENTS))
     position = await head(pool)
     rows = await log_rows(pool, after=after, until=position, limit=limit + 1, **filters)
-    await keys.fetch(pool, {row["subject_id"] for row in rows if row["subject_id"]})
+    await keys.fetch(pool, {row["subject_id"] or row["originator_id"] for row in rows})
     items = [_shown_row(row, keys) for row in rows[:limit]]
     return EventPage(items, items[-1].position if len(rows) > limit else None, position)
 
@@ -87,9 +87,12 @@ def _shown_row(row: Any, keys: DataKeys) -> EventView:
 
 
 def shown(recorded: Recorded[Event], keys: DataKeys) -> EventView:
-    """An event as the API shows it; its subject's key must have been fetched. Raises `SealBroken`."""
+    """An event as the API shows it. Raises `SealBroken`.
+
+    Its subject's key must have been fetched or, where it is about nobody, that of its stream, which seals the reason.
+    """
     metadata = read_metadata(recorded.metadata) if recorded.metadata else None
-    key = keys.fetched(recorded.subject_id) if recorded.subject_id else None
+    key = keys.fetched(recorded.subject_id or recorded.stream_id)
     return EventView(
         position=recorded.position,
         stream=recorded.stream_id,

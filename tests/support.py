@@ -15,7 +15,7 @@ from events.connections import connect
 from events.data_keys import DataKeys
 from events.event import Event, Recorded
 from events.keys import LocalMasterKey
-from events.migrations.roles import role_url
+from events.migrations.roles import role_names, role_url
 
 __all__ = ["NOON", "Database", "Given", "History", "until"]
 
@@ -44,6 +44,10 @@ class Database:
     def url(self, role: str) -> str:
         """The URL with which a process of this role ("writer", "reader", "projector") connects."""
         return role_url(self.owner_url, role, self.secret)
+
+    def role(self, role: str) -> str:
+        """The quoted name of a role of this database."""
+        return role_names(self.owner_url.rpartition("/")[2])[role]
 
     async def query(self, sql: str, *arguments: Any) -> list[Any]:
         """Rows of a question that the owner asks."""

@@ -147,10 +147,5 @@ async def postpone(connection: asyncpg.Connection, delivery: Delivery, seconds: 
 
 async def redrive(connection: Reading, delivery_ids: Sequence[UUID] | None = None) -> int:
     """Have deliveries that were given up sent after all, all of them or these; how many there were."""
-    rows = await connection.fetch(
-        "UPDATE deliveries SET status = 'waiting', attempts = 0, cause = NULL, settled_at = NULL, "
-        "next_attempt_at = clock_timestamp() WHERE status = 'dead' AND ($1::uuid[] IS NULL OR id = ANY($1)) "
-        "RETURNING id",
-        None if delivery_ids is None else list(delivery_ids),
-    )
+    rows = await connection.fetch("SELECT redrive_deliveries($1)", None if delivery_ids is None else list(delivery_ids))
     return len(rows)

@@ -1,7 +1,7 @@
 """A reaction: which events call for an effect. What it owes is written down with its checkpoint, and done later."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 from msgspec.structs import replace
@@ -10,9 +10,12 @@ from events.event import Event
 from projections.checkpoints import Checkpoint, move
 from projections.consumer import Step
 from projections.following import next_events
+from projections.idling import Idling
 from projections.reactions.deliveries import Owed, owe
 
 __all__ = ["Reaction"]
+
+TELLS_EVERY_SECONDS: Final = 0.2
 
 
 class Reaction:
@@ -24,23 +27,32 @@ class Reaction:
 
     def __init__(self, name: str, slots: Mapping[type[Event], str]) -> None:
         self.name = name
+        self._idling = Idling(TELLS_EVERY_SECONDS)
         self._slots = {event.__name__: slot for event, slot in slots.items()}
 
-    async def begin(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> None:
-        """A reaction has nothing to remember."""
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The events that it answers, by their topics."""
+        return tuple(self._slots)
+
+    async def begin(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> None:  # noqa: ARG002 - others ask
+        """A reaction has nothing to remember of before."""
+        self._idling.begin(checkpoint)
 
     async def step(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> Step:
         """Write down what the next events call for, and move the checkpoint: both are on disk when this returns.
 
         A checkpoint that moves alone does not wait for the disk: should it be lost, nothing is found again. Nobody waits for a reaction, so its positions are not announced.
         """
-        found = await next_events(connection, checkpoint, list(self._slots))
+        found = await next_events(connection, checkpoint, self.topics, looked=self._idling.looked(checkpoint))
         if not found.rows:
-            if found.position > checkpoint.position:
-                checkpoint = await move(connection, checkpoint, found.position, tell=False)
-            return Step(checkpoint, found.behind, 0)
+            if found.position == checkpoint.position:
+                return Step(checkpoint, found.behind, 0)
+            if rests := self._idling.rests(checkpoint, found):
+                return Step(checkpoint, found.behind, 0, rests)
+            return Step(await move(connection, checkpoint, found.position, tell=False), found.behind, 0)
         async with connection.transaction():
-            await move(connection, checkpoint, found.position, lasting=True, tell=False)
+            await move(connection, checkpoint, found.position, taken=len(found.rows), lasting=True, tell=False)
             await owe(connection, [self._owed(row) for row in found.rows])
         return Step(replace(checkpoint, position=found.position), found.behind, len(found.rows))
 

@@ -32,8 +32,10 @@ from events.keys import MasterKey
 from events.migrations.roles import role_url
 from projections.causes import told
 from projections.database import Statement, given
+from projections.read_model import ReadModel
 from projections.schedules import put_off, take_turns
-from projections.users import USERS
+from projections.serving import PerTable, serving_table
+from projections.users import USERS, UserRow
 
 __all__ = ["ROBOTS", "Report", "Robot", "Robots", "Turn"]
 
@@ -60,18 +62,25 @@ class Robot(Struct, frozen=True):
     commands: tuple[Callable[[UUID], Command[bool]], ...]
 
 
-_users: Final = USERS.table.columns
-_over: Final = Statement(
-    select(_users.id)
-    .where(_users.locked_until <= given("now", DateTime(timezone=True)), _users.id > given("after", Uuid))
-    .order_by(_users.id)
-    .limit(given("limit", Integer))
-)
+def _locked_until(model: ReadModel[UserRow]) -> Statement:
+    users = model.table.columns
+    return Statement(
+        select(users.id)
+        .where(users.locked_until <= given("now", DateTime(timezone=True)), users.id > given("after", Uuid))
+        .order_by(users.id)
+        .limit(given("limit", Integer))
+    )
+
+
+_over: Final = PerTable(USERS, _locked_until)
 
 
 async def _locks_that_are_over(turn: Turn) -> AsyncIterator[UUID]:
+    table = await serving_table(turn.views, USERS)
+    if table is None:
+        return
     after = UUID(int=0)
-    while rows := await _over.fetch(turn.views, now=turn.now, after=after, limit=PAGE):
+    while rows := await _over[table].fetch(turn.views, now=turn.now, after=after, limit=PAGE):
         for row in rows:
             yield row["id"]
         after = rows[-1]["id"]

@@ -20,13 +20,12 @@ from api.requests import Surrounding
 from commands.links import VERIFY_EMAIL, link_token
 from events.connections import connect, open_pool
 from events.keys import derived
-from events.migrations.roles import role_names
 from events.tail import Wakeups
-from projections.checkpoints import prepare
 from projections.engine import Projector
 from projections.slices import Slices
 from projections.users import USERS
 from settings import Settings
+from tests.projections.serving import serve
 from tests.support import Database
 
 __all__ = [
@@ -99,8 +98,7 @@ async def projected(database: Database) -> AsyncIterator[None]:
     await wakeups.start()
     projector = Projector(USERS, database.keys)
     async with pool.acquire() as connection:
-        await projector.create(connection, role_names(database.owner_url.rpartition("/")[2])["reader"])
-        await prepare(connection, {USERS.consumer: PARTITIONS}, {})
+        await serve(connection, USERS, PARTITIONS, database.role("reader"))
     slices = Slices(pool, wakeups, lambda _consumer, _events: None)
 
     async def held(partition: int) -> None:

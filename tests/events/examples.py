@@ -8,6 +8,7 @@ from uuid import UUID
 from events.administrators import AdministratorAdded, AdministratorRemoved, FirstAdministratorInvited
 from events.event import Event
 from events.keys import DataKey
+from events.projection import ParkedEventDiscarded, ParkedEventsRetried
 from events.session import RefreshTokenReused, SessionEnded, SessionExpired, SessionStarted
 from events.user import (
     AddressRegisteredAgain,
@@ -81,6 +82,8 @@ EXAMPLES: dict[str, Event] = {
         FirstAdministratorInvited(),
         AdministratorAdded(OTHER),
         AdministratorRemoved(OTHER),
+        ParkedEventsRetried("users", OTHER),
+        ParkedEventDiscarded("users", 17),
     )
 }
 

@@ -64,8 +64,10 @@ def anything(cls: type[Event]) -> st.SearchStrategy[Event]:
     json_values = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.lists(st.text())
     values = {
         str: st.text(),
+        int: st.integers(1, 2**62),
         str | None: st.none() | st.text(),
         UUID: st.uuids(),
+        UUID | None: st.none() | st.uuids(),
         datetime: st.datetimes(timezones=st.just(UTC)),
         tuple[tuple[str, Any], ...]: st.lists(st.tuples(st.text(), json_values)).map(tuple),
     }

@@ -9,9 +9,9 @@ from events.connections import connect
 from events.event import Recorded
 from events.store import head, read_log
 from projections.folding import fold_whole
+from projections.models import MODELS
 from projections.read_model import ReadModel
 from projections.rows import Rows
-from projections.worker import MODELS
 from tests.fuzz.house import House
 from tests.support import until
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from uuid_utils.compat import uuid4
+
 from commands.grant_role import GrantRole
 from commands.handler import Context
 from commands.register_user import RegisterUser
@@ -30,8 +32,12 @@ async def newcomer(house: House, known: Known, *roles: str) -> Person:
 
 
 async def settle(house: House, known: Known) -> None:
-    """Let some people live here: usual ones, one who has moved to another address, and one who is locked."""
-    await newcomer(house, known)
+    """Let some people live here: usual ones, one who has moved to another address, and one who is locked.
+
+    A mail to one of them was given up, and a view has parked an event about one.
+    """
+    await _give_up(house, known, await newcomer(house, known))
+    await _park(house, known, await newcomer(house, known))
     await newcomer(house, known, "analyst")
     await _move(house, known, await newcomer(house, known))
     await _lock(house, await newcomer(house, known))
@@ -51,3 +57,34 @@ async def _lock(house: House, person: Person) -> None:
     for _ in range(house.site.settings.sign_in_attempts):
         refused = await house.site.post("/v1/sessions", {"email": person.email, "password": "something else"})
         assert refused.status_code == 401, refused.text
+
+
+async def _give_up(house: House, known: Known, person: Person) -> None:
+    delivery_id = uuid4()
+    await house.site.database.query(
+        "INSERT INTO deliveries (id, position, reaction, slot, subject_id, status, attempts, cause) "
+        "SELECT $1, max(notification_id), 'emails', $3, $2, 'dead', 8, '550' FROM stored_events",
+        delivery_id,
+        person.id,
+        str(delivery_id),
+    )
+    known.told["delivery_id"].append(str(delivery_id))
+
+
+async def _park(house: House, known: Known, person: Person) -> None:
+    """By the table of a former version, which nobody fills; an event that the present one takes no notice of."""
+    (row,) = await house.site.database.query(
+        "SELECT max(notification_id) AS position FROM stored_events WHERE subject_id = $1 AND stream_type = 'session'",
+        person.id,
+    )
+    await house.site.database.query(
+        "INSERT INTO checkpoints (consumer, partition, partitions, position) VALUES ('users_v0', 0, 1, $1) "
+        "ON CONFLICT DO NOTHING",
+        row["position"],
+    )
+    await house.site.database.query(
+        "INSERT INTO parked_events (consumer, position, partition, key, cause) VALUES ('users_v0', $1, 0, $2, 'cause')",
+        row["position"],
+        person.id,
+    )
+    known.told["position"].append(str(row["position"]))

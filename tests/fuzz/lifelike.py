@@ -50,6 +50,9 @@ def _path(case: Case[Any], known: Known, chance: Random) -> None:
     sessions = known.told["session_id"]
     if "session_id" in path and not _is_linked(case, path["session_id"], sessions) and chance.random() < 0.7:
         path["session_id"] = known.one("session_id", chance)
+    for name in {"delivery_id", "position"} & path.keys():
+        if not _is_linked(case, path[name], known.told[name]) and chance.random() < 0.8:
+            path[name] = known.one(name, chance) or path[name]
     if chance.random() < 0.03:  # what has an id, but is something else
         path.update({name: known.one(other, chance) for name, other in OTHERS.items() if name in path})
 

@@ -39,6 +39,13 @@ TABLE: dict[str, tuple[int, ...]] = {
     "sign_up_first_administrator": (400, 400, 400, 400, 400, 400, 400),
     "history_of_user": (401, 403, 403, 200, 403, 200, 401),
     "events": (401, 403, 403, 200, 403, 200, 401),
+    "projections": (401, 403, 403, 403, 403, 200, 401),
+    "parked_events": (401, 403, 403, 403, 403, 200, 401),
+    "retry_parked_events": (401, 403, 403, 403, 403, 204, 401),
+    "discard_parked_event": (401, 403, 403, 403, 403, 404, 401),
+    "deliveries": (401, 403, 403, 403, 403, 200, 401),
+    "delivery_by_id": (401, 403, 403, 403, 403, 404, 401),
+    "redrive_delivery": (401, 403, 403, 403, 403, 404, 401),
     "livez": (200, 200, 200, 200, 200, 200, 200),
     "readyz": (200, 200, 200, 200, 200, 200, 200),
     "metrics": (200, 200, 200, 200, 200, 200, 200),
@@ -59,6 +66,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "reset_password": {"token": "A" * 80, "password": PASSWORD},
     "sign_in": {"email": "nobody@example.com", "password": PASSWORD},
     "refresh_session": {"refresh_token": "A" * 70},
+    "discard_parked_event": {"reason": "it is broken"},
     "sign_up_first_administrator": {"token": "A" * 80, "email": "x@example.com", "password": PASSWORD},
 }
 
@@ -103,7 +111,10 @@ async def test_is_answered(site, operations, somebody, other, auditor, analyst, 
     callers = {"anonymous": None, "self": owner, "other": other, "auditor": auditor, "analyst": analyst}
     person = {**callers, "administrator": site.administrator, "suspended": suspended}[caller]
     method, template = operations[name]
-    path = template.format(user_id=owner.id, session_id=owner.session_id, role="nobody", slug="not-found")
+    nothing: dict[str, Any] = {"delivery_id": uuid4(), "position": 1}
+    path = template.format(
+        user_id=owner.id, session_id=owner.session_id, role="nobody", slug="not-found", name="users", **nothing
+    )
     if name in ("grant_role", "revoke_role") and caller == "administrator":
         path = template.format(
             user_id=site.administrator.id, role="administrator" if name == "grant_role" else "analyst"

@@ -10,13 +10,13 @@ import pytest
 from events.committer import Committer
 from events.connections import connect, open_pool
 from events.data_keys import DataKeys
-from events.migrations.roles import role_names
-from projections.checkpoints import prepare, release, take
+from projections.checkpoints import release, take
 from projections.engine import Projector
 from projections.read_model import ReadModel
 from projections.rows import Rows
 from projections.users import USERS
 from tests.projections.log import Log
+from tests.projections.serving import serve
 from tests.support import Database
 
 
@@ -54,12 +54,10 @@ class View:
         self.connection = connection
 
     async def set_up(self, model: ReadModel[Any] = USERS, partitions: int = 1) -> None:
-        """Make the table and the checkpoints."""
+        """Make the table and the checkpoints, and let it serve."""
         self.model = model
         self.partitions = partitions
-        reader = role_names(self.database.owner_url.rpartition("/")[2])["reader"]
-        await Projector(model, self.database.keys).create(self.connection, reader)
-        await prepare(self.connection, {model.consumer: partitions}, {})
+        await serve(self.connection, model, partitions, self.database.role("reader"))
 
     async def catch_up(self, most_events: int = 5_000, steps: int | None = None, projector: Any = None) -> None:
         """Bring all partitions to the log's end, or so many steps on, as a fresh worker would."""

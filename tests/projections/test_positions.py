@@ -115,4 +115,65 @@ async def test_a_waiter_who_goes_away_leaves_nothing_behind(view, positions):
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert not positions._waiters
+    assert positions.waiting == 0
+
+
+async def test_a_thousand_waiters_cost_the_database_one_look_a_second(log, view, positions):
+    await positions.start()
+    ada = uuid7()
+    position = await log.add(ada, registered)
+    begun, looks = time.monotonic(), positions.looks
+    waiting = [asyncio.create_task(positions.wait(VIEW, ada, position, 10)) for _ in range(1_000)]
+    await asyncio.sleep(1.5)
+    await view.catch_up()
+    assert await asyncio.gather(*waiting) == [position] * 1_000
+    assert positions.looks - looks <= time.monotonic() - begun + 1
+
+
+async def test_what_is_read_while_partitions_are_divided_anew_is_not_believed(log, partitioned, positions, reader_pool):
+    """A subject is in another partition then, and what is announced of one is no news of the other."""
+    view = await partitioned(2)
+    await positions.start()
+    people = [in_partition(0, 2), in_partition(1, 2)]
+    for person in people:
+        position = await log.add(person, registered)
+    await view.catch_up()
+    await positions.wait(VIEW, None, position, 5)
+    before = await reader_pool.fetch("SELECT consumer, partition, partitions, position FROM checkpoints")
+    asked = asyncio.Event()
+
+    class Slow:
+        """Answers the first question with what was true when it was asked."""
+
+        async def fetch(self, question):
+            if asked.is_set():
+                return await reader_pool.fetch(question)
+            asked.set()
+            await until_divided.wait()
+            return before
+
+    until_divided = asyncio.Event()
+    positions._pool = Slow()
+    positions._look.set()
+    await asked.wait()
+    await view.set_up(USERS, 3)
+    async with asyncio.timeout(5):
+        while positions._forgotten < 2:  # noqa: ASYNC110 - the announcement tells nobody else
+            await asyncio.sleep(0.005)
+    until_divided.set()
+    newest = await log.add(in_partition(2, 3), registered)
+    await view.catch_up()
+    assert await positions.wait(VIEW, None, newest, 5) == newest
+    assert len(positions._known[VIEW]) == 3
+
+
+async def test_those_who_wait_are_sorted_anew_when_partitions_are_others(log, partitioned, positions):
+    view = await partitioned(2)
+    await positions.start()
+    ada = in_partition(5, 6)
+    position = await log.add(ada, registered)
+    waiting = asyncio.create_task(positions.wait(VIEW, ada, position, 10))
+    await asyncio.sleep(0)
+    await view.set_up(USERS, 3)
+    await view.catch_up()
+    assert await waiting == position

@@ -7,6 +7,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from events.user import DisplayNameChanged, EmailVerified, RegistrationSuperseded, RoleGranted, UserRegistered
+from projections.parking import ViewParked
 from queries.users import VIEW, UserPage, UserView, user_by_id, users
 from tests.projections.log import in_partition
 
@@ -114,3 +115,38 @@ async def test_an_empty_view_and_one_that_is_not_there_yet_are_empty(view, reade
     await view.connection.execute(f"DROP TABLE views.{VIEW}")
     assert await users(reader_pool) == UserPage([], None, 0)
     assert await user_by_id(reader_pool, uuid7()) == (None, 0)
+
+
+async def bewildered(log, view, partitions=1):
+    """Two people, of whom the view could not take something that happened to the second."""
+    ada, bob = in_partition(0, partitions), in_partition(partitions - 1, partitions)
+    await log.add(ada, UserRegistered("ada@example.com"))
+    await log.add(bob, UserRegistered("bob@example.com"))
+    await log.add_raw(bob, "UserBeatified", b"{}")
+    await view.catch_up()
+    return ada, bob
+
+
+async def test_a_user_of_whom_something_could_not_be_taken_is_not_told_as_they_were(log, view, reader_pool):
+    ada, bob = await bewildered(log, view)
+    with pytest.raises(ViewParked):
+        await user_by_id(reader_pool, bob)
+    user, reached = await user_by_id(reader_pool, ada)
+    assert (user is not None, reached) == (True, 3)
+
+
+async def test_nor_is_a_user_who_is_not_there_yet_told_to_be_nobody(log, view, reader_pool):
+    bob = uuid7()
+    await log.add_raw(bob, "UserBeatified", b"{}")
+    await view.catch_up()
+    with pytest.raises(ViewParked):
+        await user_by_id(reader_pool, bob)
+
+
+async def test_lists_leave_them_out_and_say_how_many_they_are(log, partitioned, reader_pool):
+    ada, bob = await bewildered(log, await partitioned(2), 2)
+    page = await users(reader_pool)
+    assert ([user.id for user in page.items], page.left_out) == ([ada], 1)
+    assert bob > ada
+    page = await users(reader_pool, after=bob)
+    assert ([user.id for user in page.items], page.left_out) == ([ada], 1)

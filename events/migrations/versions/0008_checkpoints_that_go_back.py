@@ -3,7 +3,7 @@
 from events.migrations.scripts import run
 
 revision = "0008"
-down_revision = "0003"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

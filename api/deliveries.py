@@ -1,0 +1,129 @@
+"""What is owed to people because of what happened, as mails, and what became of it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath, QueryParameter
+from litestar.status_codes import HTTP_200_OK
+from msgspec import Struct
+
+from api.asking import ask, runtime_of
+from api.auth import may
+from api.bodies import JsonRequest
+from api.declared import COMMAND, PARAMETERS, TOKEN, declared
+from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
+from api.reasons import FieldError, InvalidCursor, InvalidParameters, NotPermitted
+from commands.errors import NoSuchDelivery
+from commands.redrive_delivery import RedriveDelivery
+from events.errors import StoreUnavailable
+from projections.concerns import REACTIONS
+from queries.deliveries import STATUSES, DeliveryView, deliveries, delivery_by_id
+
+__all__ = ["Deliveries"]
+
+NAMES = tuple(reaction.name for reaction in REACTIONS)
+
+
+def _one_of(name: str, values: tuple[str, ...], meaning: str) -> QueryParameter:
+    return QueryParameter(name=name, schema_extra={"enum": values}, description=meaning)
+
+
+Status = Annotated[str | None, _one_of("status", STATUSES, "Only those of this status.")]
+Reaction = Annotated[str | None, _one_of("reaction", NAMES, "Only those of this reaction.")]
+Subject = Annotated[
+    str | None, QueryParameter(name="subject", schema_extra={"format": "uuid"}, description="Only those to this user.")
+]
+
+
+class DeliveryList(Struct, frozen=True):
+    """A page of deliveries, of the newest events first; `next` is the cursor of the page after it, null at the end."""
+
+    items: list[DeliveryView]
+    next: str | None
+
+
+class Deliveries(Controller):
+    """References only: to whom by id, about which event, how often it was tried, and why it was not sent."""
+
+    path = "/v1/deliveries"
+    tags = ("Operations",)
+
+    @get(
+        operation_id="deliveries",
+        summary="What is owed, and what became of it",
+        guards=[may("operations")],
+        security=[{"token": []}],
+        responses=declared(TOKEN, PARAMETERS, NotPermitted, InvalidCursor, StoreUnavailable),
+    )
+    async def deliveries(
+        self,
+        request: JsonRequest,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        status: Status = None,
+        reaction: Reaction = None,
+        subject: Subject = None,
+    ) -> Response[DeliveryList]:
+        """Of the newest events first. Filters combine."""
+        user_id = _filters(status, reaction, subject)
+        filters = {"status": status, "reaction": reaction, "subject": user_id}
+        name = f"deliveries {status} {reaction} {user_id}"
+        after = place_after(request, name, cursor, tuple[int, UUID])
+        page = await deliveries(
+            runtime_of(request).reader, status=status, reaction=reaction, subject=user_id, after=after, limit=limit
+        )
+        following = sealed_place(request, name, page.next)
+        headers = page_headers(request, page.position, following, limit=limit, **filters)
+        return Response(DeliveryList(page.items, following), headers=headers)
+
+    @get(
+        "/{delivery_id:uuid}",
+        operation_id="delivery_by_id",
+        summary="A delivery",
+        guards=[may("operations")],
+        security=[{"token": []}],
+        responses=declared(TOKEN, PARAMETERS, NotPermitted, NoSuchDelivery, StoreUnavailable),
+    )
+    async def delivery_by_id(self, request: JsonRequest, delivery_id: FromPath[UUID]) -> Response[DeliveryView]:
+        """What it is about, and what became of it so far."""
+        return await _told(request, delivery_id)
+
+    @post(
+        "/{delivery_id:uuid}/redrive",
+        operation_id="redrive_delivery",
+        summary="Send what was given up",
+        status_code=HTTP_200_OK,
+        guards=[may("operations")],
+        security=[{"token": []}],
+        responses=declared(TOKEN, COMMAND, PARAMETERS, NotPermitted, NoSuchDelivery),
+    )
+    async def redrive(self, request: JsonRequest, delivery_id: FromPath[UUID]) -> Response[DeliveryView]:
+        """Attempt a dead delivery again, at once and as often as a new one; others stay as they are. Safe to repeat."""
+        await ask(request, RedriveDelivery(delivery_id))
+        return await _told(request, delivery_id)
+
+
+def _filters(status: str | None, reaction: str | None, subject: str | None) -> UUID | None:
+    """The subject, if one is given. Raises `InvalidParameters` for all that there cannot be."""
+    wrong = [
+        FieldError(parameter=name, detail="There is no such one.")
+        for name, value, known in (("status", status, STATUSES), ("reaction", reaction, NAMES))
+        if value is not None and value not in known
+    ]
+    user_id = None
+    if subject is not None:
+        try:
+            user_id = UUID(subject)
+        except ValueError:
+            wrong.append(FieldError(parameter="subject", detail="This is not a UUID."))
+    if wrong:
+        raise InvalidParameters(errors=wrong)
+    return user_id
+
+
+async def _told(request: JsonRequest, delivery_id: UUID) -> Response[DeliveryView]:
+    view, position = await delivery_by_id(runtime_of(request).reader, delivery_id)
+    if view is None:
+        raise NoSuchDelivery
+    return Response(view, headers={"Event-Position": str(position), "Cache-Control": "no-store"})
