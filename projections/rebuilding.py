@@ -145,7 +145,8 @@ class Rebuilding:
                     keys: KeyRange | None = await anext(ranges, None)
                 if keys is None:
                     return
-                rows += await hand.build(keys)
+                built = await hand.build(keys)
+                rows += built  # only now: what was added up before, others have added to meanwhile
                 done += keys.events
                 async with telling:
                     await self._tell(connection, BUILDING, min(done, until), until)
