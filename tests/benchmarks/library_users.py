@@ -2,7 +2,8 @@
 
 An application with aggregates, a view that is a Postgres tracking recorder, which writes a row and the tracking of its
 event in one transaction by psycopg, and a projection that dispatches on the type of the event, run by `ProjectionRunner`.
-The aggregates' events are encrypted by the library's own AES cipher, under one key for everyone.
+The aggregates' events are encrypted by the library's own AES cipher, under one key for everyone. psycopg is what the
+library's extra `postgres` installs.
 """
 
 from typing import Any, Final

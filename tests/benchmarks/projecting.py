@@ -1,8 +1,12 @@
-"""P1: events projected per second into the view of users, beside the library's `ProjectionRunner`, whose peer P2 shares.
+"""P1 and P2: events projected per second into the view of users, live and by a rebuild, beside the library's `ProjectionRunner`.
 
-A backlog of sealed events waits while two workers start, each with a core, if there are two; then both partitions are let
-go, and the clock runs from the first step to the log's end. What is projected this way is projected live: in batches, with
-rows and checkpoint in one transaction. That one does not wait for the disk, since both are lost together and made again; the log's own do.
+Live: a backlog of sealed events waits while two workers start, each with a core, if there are two; then both partitions are let
+go, and the clock runs from the first step to the log's end. It is taken in as everything is: in batches, with rows and
+checkpoint in one transaction, which does not wait for the disk, since both are lost together and made again from the log.
+
+Rebuild: all of it by one process, from the log's beginning over the indexes until the new table serves.
+
+The library has one way for both: its runner takes one event after the other, from an empty view.
 """
 
 import asyncio
@@ -19,7 +23,7 @@ from tests.benchmarks.library_users import Person, Users, environment
 from tests.benchmarks.lives import brief_waves
 from tests.benchmarks.names import email_of, name_of
 from tests.benchmarks.serving import ROOT
-from tests.benchmarks.views import USERS_TABLE, Progress, caught_up, emptied, held
+from tests.benchmarks.views import caught_up, emptied, held, projected_rate, users_in_view
 from tests.support import Database
 
 __all__ = ["projecting"]
@@ -31,24 +35,30 @@ WARM_UP: Final = 1.0
 
 
 async def projecting(house: House, events: int) -> list[Figure]:
-    """Measure P1 on logs of so many events."""
+    """Measure P1 and P2 on logs of so many events."""
     measures: dict[str, Measure] = {}
     for each, name in EACH.items():
         ours, theirs = _Ours(house, each, events), _Library(house, each)
         await ours.prepare()
         await theirs.prepare()
-        measures |= {f"Muster, {name}": ours.live, f"library, {name}": theirs.rate}
-    values = await measure(measures, house.rounds, lambda line: house.tell(f"P1: {line}"))
-    return [
-        Figure(
-            "P1",
-            f"events projected live into the view of users, sealed, {name}, two partitions, two workers",
-            Measured(values[f"Muster, {name}"], "/s"),
+        measures |= {f"live, {name}": ours.live, f"rebuild, {name}": ours.rebuild, f"library, {name}": theirs.rate}
+    values = await measure(measures, house.rounds, lambda line: house.tell(f"P: {line}"))
+
+    def row(number: str, what: str, way: str, name: str, goal: float) -> Figure:
+        return Figure(
+            number,
+            f"{what}, sealed, {name}",
+            Measured(values[f"{way}, {name}"], "/s"),
             Measured(values[f"library, {name}"], "/s"),
-            "library's `ProjectionRunner`, with its cipher",
-            30,
+            "library's `ProjectionRunner`, encrypted",
+            goal,
         )
-        for name in EACH.values()
+
+    live = "events projected live into the view of users, two partitions, two workers"
+    rebuilt = "events of a rebuild of the view of users, with its indexes, one process"
+    return [
+        *(row("P1", live, "live", name, 30) for name in EACH.values()),
+        *(row("P2", rebuilt, "rebuild", name, goal) for name, goal in zip(EACH.values(), (60, 40), strict=True)),
     ]
 
 
@@ -77,14 +87,27 @@ class _Ours:
         house, database = self._house, self._database
         await emptied(database)
         workers = [house.worker(database, f"worker {number}", "users") for number in (1, 2)]
-        connection = await connect(database.owner_url, "watching")
         async with held(database) as let_go, house.working(*workers):
             await let_go()
-            rate = await Progress(connection).rate()
-        rows = await connection.fetchrow(f"SELECT count(*) AS users, sum(version) AS events FROM {USERS_TABLE}")
-        await connection.close()
-        assert tuple(rows) == (self._people, self._people * self._each), f"the view has {rows}"
+            rate = await projected_rate(database)
+        await self._look()
         return rate
+
+    async def rebuild(self) -> float:
+        """Events a second of a rebuild from the log's beginning until the new table serves."""
+        arguments = (sys.executable, "-m", "tests.benchmarks.muster_rebuild")
+        environment = self._house.environment(self._database)
+        child = await asyncio.create_subprocess_exec(
+            *arguments, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        printed, _ = await child.communicate()
+        assert child.returncode == 0, "the rebuild has failed"
+        await self._look()
+        return self._people * self._each / float(printed)
+
+    async def _look(self) -> None:
+        found = await users_in_view(self._database)
+        assert found == (self._people, self._people * self._each), f"the view has (users, events) {found}"
 
 
 class _Library:
