@@ -46,6 +46,7 @@ async def fill_with(
     connection = await connect(database.owner_url, "filling")
     done, begun, told = 0, time.monotonic(), time.monotonic()
     await _turn_the_clock(connection)
+    await _move_to_before(connection)
     following = await asyncio.to_thread(next, waves, None)
     while following is not None:
         wave = following
@@ -70,6 +71,14 @@ async def _turn_the_clock(connection: asyncpg.Connection) -> None:
     assert copy.count(_CLOCK) == source.count("clock_timestamp()") > 0
     await connection.execute(copy)
     await connection.execute(f"REVOKE ALL ON FUNCTION {_THEN} FROM PUBLIC")
+
+
+async def _move_to_before(connection: asyncpg.Connection) -> None:
+    """What migrating has recorded happened before everything else, or the log's clock could not be turned back."""
+    async with connection.transaction():
+        await connection.execute("ALTER TABLE stored_events DISABLE TRIGGER USER")
+        await connection.execute("UPDATE stored_events SET recorded_at = recorded_at - interval '1 year'")
+        await connection.execute("ALTER TABLE stored_events ENABLE TRIGGER USER")
 
 
 async def _append(connection: asyncpg.Connection, wave: Wave) -> None:

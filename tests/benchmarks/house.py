@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec import field as given
 from msgspec.structs import fields
 
 from api.embedded import Postgres, Valkey
@@ -43,15 +44,23 @@ class House(Struct, frozen=True):
     seconds: float
     connections: int
     tell: Callable[[str], None]
+    made: list[str] = given(default_factory=list)
 
-    async def database(self, name: str) -> str:
+    async def database(self, name: str, *, kept: bool = False) -> str:
         """The owner's URL of a new database; one of this name, from another run, goes first."""
         await asyncio.to_thread(self.postgres.drop, name)
+        if not kept:
+            self.made.append(name)
         return await asyncio.to_thread(self.postgres.create, name)
 
-    async def muster(self, name: str) -> Database:
+    def clear(self) -> None:
+        """Drop the databases that nobody needs again, where the folder is kept."""
+        for name in self.made:
+            self.postgres.drop(name)
+
+    async def muster(self, name: str, *, kept: bool = False) -> Database:
         """A new database for Muster, ready to be served from."""
-        database = Database(await self.database(name))
+        database = Database(await self.database(name, kept=kept))
         await migrated(settings_for(database))
         return database
 

@@ -77,12 +77,13 @@ async def projected_rate(database: Database) -> float:
         return mean
 
     head: int = await connection.fetchval("SELECT max(notification_id) FROM stored_events")
-    while not (first := await done()):  # noqa: ASYNC110 - it comes about in another process
-        await asyncio.sleep(LOOKS_EVERY)
-    begun = time.perf_counter()
-    while await done() < head:  # noqa: ASYNC110 - it comes about in another process
-        await asyncio.sleep(LOOKS_EVERY)
-    seconds = time.perf_counter() - begun
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (first := await done()):  # noqa: ASYNC110 - it comes about in another process
+            await asyncio.sleep(LOOKS_EVERY)
+        begun = time.perf_counter()
+        while await done() < head:  # noqa: ASYNC110 - it comes about in another process
+            await asyncio.sleep(LOOKS_EVERY)
+        seconds = time.perf_counter() - begun
     await connection.close()
     return (head - first) / seconds
 
