@@ -26,7 +26,7 @@ _PAGE: Final = f"""
     SELECT {COLUMNS} FROM stored_events
     WHERE (subject_id, notification_id) > ($1, $2) AND subject_id <= $3 AND notification_id <= $4
         AND (topic = ANY($5) OR topic <> ALL($6))
-    ORDER BY subject_id, notification_id LIMIT {EVENTS_AT_ONCE}
+    ORDER BY subject_id, notification_id LIMIT $7
 """  # noqa: S608 - made of constants
 
 _BOUNDARY: Final = """
@@ -80,8 +80,15 @@ class Anew(Generic[R]):
     """
 
     def __init__(
-        self, model: ReadModel[R], master: MasterKey, *, until: int, discarded: Collection[int] = frozenset()
+        self,
+        model: ReadModel[R],
+        master: MasterKey,
+        *,
+        until: int,
+        discarded: Collection[int] = frozenset(),
+        at_once: int = EVENTS_AT_ONCE,
     ) -> None:
+        self._at_once = at_once
         self._model = model
         self._master = master
         self._until = until
@@ -93,13 +100,15 @@ class Anew(Generic[R]):
         place = (after, 2**63 - 1)
         left: list[Fact] = []
         while True:
-            page = await connection.fetch(_PAGE, *place, until, self._until, self._topics, known_topics())
+            page = await connection.fetch(
+                _PAGE, *place, until, self._until, self._topics, known_topics(), self._at_once
+            )
             keys: DataKeys | None = None
             if self._model.opens_seals:
                 keys = DataKeys(self._master)
                 await keys.fetch(connection, {row["subject_id"] for row in page})
             facts = left + [self._fact(row, keys) for row in page if row["notification_id"] not in self._discarded]
-            more = len(page) == EVENTS_AT_ONCE
+            more = len(page) == self._at_once
             groups = list(_by_key(facts))
             left = groups.pop() if more and groups else []
             yield [self._folded(group) for group in groups]

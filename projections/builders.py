@@ -38,6 +38,9 @@ class Build(Struct, frozen=True):
     until: int
     discarded: list[int]
 
+    def __repr__(self) -> str:
+        return f"Build of {self.table}"
+
 
 class Refused(Struct, frozen=True):
     """A process has met an event that the model cannot take."""

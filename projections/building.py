@@ -20,6 +20,9 @@ from projections.rows import Rows
 __all__ = ["Builder", "create", "finish"]
 
 R = TypeVar("R", bound=Row)
+REFUSED: Final = (*REFUSED_DATA, OverflowError, TypeError, ValueError)
+"""What the table says of data that it does not take, or asyncpg before it is asked."""
+
 INDEX_MEMORY: Final = "256MB"
 
 
@@ -52,7 +55,7 @@ class Builder(Generic[R]):
                         rows += folded.rows
                     await self._rows.copy(connection, rows)
                     count += len(rows)
-        except REFUSED_DATA:
+        except REFUSED:
             refused = await self._refused(connection, copying)
             if refused is None:
                 raise
@@ -76,7 +79,7 @@ class Builder(Generic[R]):
         await transaction.start()
         try:
             await self._rows.copy(connection, rows)
-        except REFUSED_DATA as error:
+        except REFUSED as error:
             refusal = error
         finally:
             await transaction.rollback()

@@ -28,6 +28,9 @@ class Store(Struct, frozen=True):
     reader: str
     master_keys: list[bytes]
 
+    def __repr__(self) -> str:
+        return f"Store for {self.reader}"
+
 
 @asynccontextmanager
 async def kept_up(store: Store, model: ReadModel[Any]) -> AsyncIterator[None]:

@@ -31,8 +31,7 @@ from projections.verifying import Verifier
 __all__ = ["Rebuilding", "Told"]
 
 EVENTS_IN_A_RANGE: Final = 25_000
-FEW_EVENTS: Final = 25_000
-"""So many are folded before a process has started."""
+"""What a builder takes at a time. A log of no more is folded before any process has started."""
 
 TELLS_EVERY_SECONDS: Final = 0.5
 LOOK_SECONDS: Final = 0.05
@@ -65,7 +64,14 @@ class Rebuilding:
     """One rebuild of one view, by the processes of this host."""
 
     def __init__(
-        self, store: Store, model: ReadModel[Any], partitions: int, *, by_workers: bool = False, told: Told = _nobody
+        self,
+        store: Store,
+        model: ReadModel[Any],
+        partitions: int,
+        *,
+        by_workers: bool = False,
+        told: Told = _nobody,
+        range_events: int = EVENTS_IN_A_RANGE,
     ) -> None:
         """`partitions` are those of a view that none serves yet. `by_workers`: another worker goes on should this one die."""
         self._store = store
@@ -73,6 +79,7 @@ class Rebuilding:
         self._partitions = partitions
         self._by_workers = by_workers
         self._told = told
+        self._range_events = range_events
         self._last_told = 0.0
 
     async def run(self, processes: int) -> str:
@@ -111,7 +118,7 @@ class Rebuilding:
         await note(connection, self._model)
         await drop_leftovers(connection, self._model)
         until = await head(connection)
-        processes = processes if until > FEW_EVENTS else 0
+        processes = processes if until > self._range_events else 0
         target = await rebuilds.begin(connection, self._model, until, processes, by_workers=self._by_workers)
         model = self._model.on(target)
         await create(connection, model)
@@ -134,7 +141,7 @@ class Rebuilding:
         self, connection: asyncpg.Connection, other: asyncpg.Connection, hands: list[Builds], until: int
     ) -> int:
         """Have all keys built, whoever is free taking the next range; how many rows there are."""
-        ranges = key_ranges(other, EVENTS_IN_A_RANGE)
+        ranges = key_ranges(other, self._range_events)
         taking, telling = asyncio.Lock(), asyncio.Lock()
         done = rows = 0
 
@@ -146,7 +153,7 @@ class Rebuilding:
                 if keys is None:
                     return
                 built = await hand.build(keys)
-                rows += built  # only now: what was added up before, others have added to meanwhile
+                rows += built
                 done += keys.events
                 async with telling:
                     await self._tell(connection, BUILDING, min(done, until), until)

@@ -1,0 +1,278 @@
+"""A table that is built anew beside the one that serves: the same rows, never half of them, and no reader goes back."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from uuid_utils.compat import uuid7
+
+from commands.discard_parked_event import DiscardParkedEvent
+from commands.handler import Context
+from events.connections import connect
+from events.event import Actor
+from events.user import DisplayNameChanged, EmailVerified, RegistrationSuperseded, RoleGranted, UserRegistered
+from projections.anew import Unfoldable
+from projections.checkpoints import Overtaken, move, take
+from projections.keeping import Store
+from projections.read_model import ReadModel
+from projections.rebuilding import Rebuilding
+from projections.rebuilds import RebuildUnderWay, ask, hold, rebuilds
+from projections.rolling_back import roll_back
+from projections.rows import Rows
+from projections.serving import NothingKept, Serving, drop_kept, serving, serving_table
+from projections.users import USERS
+from tests.projections.log import in_partition
+from tests.projections.terms import TERMS
+from tests.projections.test_engine import TAGS
+
+registered = UserRegistered("ada@example.com", "Ada")
+
+
+class Killed(Exception):
+    """What stands for a process that ends this moment: nothing that it would still have done is done."""
+
+
+@pytest.fixture
+def store(database) -> Store:
+    return Store(database.url("projector"), database.role("reader"), [database.master_key])
+
+
+async def rebuild(store: Store, model: ReadModel[Any] = USERS, killed_at: int = 0, **how: Any) -> str:
+    """Build a table anew in this process, which dies when it has told how far it is so many times."""
+    told = 0
+
+    def tell(_state: str, _done: int, _total: int) -> None:
+        nonlocal told
+        told += 1
+        if told == killed_at:
+            raise Killed
+
+    return await Rebuilding(store, model, 2, told=tell, **how).run(0)
+
+
+async def tables(database) -> set[str]:
+    return {row[0] for row in await database.query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'views'")}
+
+
+async def rows_of(database, model: ReadModel[Any], table: str) -> dict[Any, Any]:
+    rows = Rows(model.on(table))
+    records = await database.query(f"SELECT * FROM views.{table}")
+    return {model.identify(row): row for row in map(rows._read, records)}
+
+
+async def people(log, number: int = 20) -> None:
+    for count in range(number):
+        person = uuid7()
+        await log.add(person, UserRegistered(f"u{count}@example.com"), RoleGranted("auditor"), EmailVerified())
+        if count % 3 == 0:
+            await log.add(person, DisplayNameChanged(f"Number {count}"))
+        if count % 5 == 0:
+            await log.add(person, RegistrationSuperseded(uuid7()))
+
+
+@pytest.mark.parametrize("model", [USERS, TERMS, TAGS], ids=lambda model: model.name)
+async def test_has_the_rows_and_the_indexes_of_the_one_that_served(database, log, partitioned, store, model):
+    view = await partitioned(2, model)
+    await people(log)
+    await view.catch_up()
+    table = await rebuild(store, model, range_events=7)
+    assert table == f"{model.view}_1"
+    assert await rows_of(database, model, table) == await rows_of(database, model, model.view)
+    indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'views' AND tablename = $1 ORDER BY 1"
+    before, after = await database.query(indexes, model.view), await database.query(indexes, table)
+    assert [[text.replace(table, model.view) for text in row] for row in after] == [list(row) for row in before]
+    assert await serving(view.connection, model.name) == [Serving(model.name, model.version, table, model.view)]
+
+
+async def test_the_reader_may_read_it(log, view, store, reader_pool):
+    await log.add(uuid7(), registered)
+    table = await rebuild(store)
+    assert await reader_pool.fetchval(f"SELECT count(*) FROM views.{table}") == 1
+
+
+async def test_comes_up_with_what_happens_meanwhile(log, view, store):
+    ada, bob = uuid7(), uuid7()
+    await log.add(ada, registered)
+    writing: list[asyncio.Task[int]] = []
+
+    def tell(state: str, _done: int, _total: int) -> None:
+        if state == "indexing":
+            writing.append(asyncio.ensure_future(log.add(bob, registered)))
+
+    table = await Rebuilding(store, USERS, 1, told=tell).run(0)
+    position = await writing[0]
+    await view.catch_up()
+    assert await serving_table(view.connection, USERS) == table
+    await roll_back(store, USERS)
+    table = await rebuild(store)
+    assert set(await rows_of(view.database, USERS, table)) == {ada, bob}
+    assert position == 2
+
+
+@pytest.mark.parametrize("point", range(1, 9))
+async def test_killed_at_any_point_what_served_serves_and_the_next_one_clears_up(database, log, view, store, point):
+    await people(log, 6)
+    await view.catch_up()
+    before = await rows_of(database, USERS, USERS.view)
+    try:
+        table = await rebuild(store, killed_at=point, range_events=7)
+    except Killed:
+        assert await serving_table(view.connection, USERS) in (USERS.view, f"{USERS.view}_1")
+    table = await rebuild(store, range_events=7)
+    assert await rows_of(database, USERS, table) == before
+    assert len(await tables(database)) == 2, "the one that serves, and the one that did before"
+    assert {row["consumer"] for row in await database.query("SELECT consumer FROM checkpoints")} == await tables(
+        database
+    )
+
+
+async def test_a_worker_goes_on_with_one_that_had_only_to_follow(database, log, view, store):
+    await people(log, 3)
+    states: list[str] = []
+
+    def tell(state: str, _done: int, _total: int) -> None:
+        states.append(state)
+        if states.count("following") == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        await Rebuilding(store, USERS, 1, told=tell, by_workers=True).run(0)
+    await ask_is_refused(view)
+    view.model = USERS.on(f"{USERS.view}_1")
+    await view.catch_up()
+    assert await rebuild(store, by_workers=True) == f"{USERS.view}_1"
+
+
+async def ask_is_refused(view) -> None:
+    with pytest.raises(RebuildUnderWay):
+        await ask(view.connection, USERS)
+
+
+async def test_only_one_at_a_time(view, store):
+    other = await connect(store.url, "other")
+    await hold(other, USERS)
+    with pytest.raises(RebuildUnderWay):
+        await rebuild(store)
+    await ask_is_refused(view)
+    await other.close()
+
+
+async def test_stops_at_an_event_that_it_cannot_take_until_that_is_discarded(database, log, partitioned, store, muster):
+    view = await partitioned(1, TAGS)
+    ada, bob = uuid7(), uuid7()
+    await log.add(ada, registered, RoleGranted("auditor"))
+    position = await log.add(bob, registered, RoleGranted("trip"), RoleGranted("auditor")) - 1
+    await view.catch_up()
+    with pytest.raises(Unfoldable) as stopped:
+        await rebuild(store, TAGS)
+    assert (stopped.value.position, stopped.value.key) == (position, bob)
+    assert "RuntimeError" in stopped.value.cause
+    assert "ada@example.com" not in str(stopped.value)
+    (told,) = await rebuilds(view.connection, TAGS.name)
+    assert (told.state, told.cause, told.alive) == ("stopped", str(stopped.value), False)
+    assert await tables(database) == {TAGS.view}
+    assert await serving_table(view.connection, TAGS) == TAGS.view
+    parked = await database.query("SELECT position FROM parked_events WHERE consumer = $1", told.table)
+    assert [row["position"] for row in parked] == [position]
+
+    await muster.handler.handle(DiscardParkedEvent(TAGS.name, position), Context(Actor("operator")))
+    await view.catch_up()
+    table = await rebuild(store, TAGS)
+    assert await rows_of(database, TAGS, table) == await rows_of(database, TAGS, TAGS.view)
+    assert (await rows_of(database, TAGS, table))[bob].tags == ("auditor",)
+    assert await view.parked() == []
+
+
+async def test_stops_at_an_event_of_a_newer_version(log, view, store):
+    ada = uuid7()
+    await log.add(ada, registered)
+    position = await log.add_raw(ada, "UserPromoted", b"{}")
+    with pytest.raises(Unfoldable) as stopped:
+        await rebuild(store)
+    assert stopped.value.position == position
+
+
+async def test_stops_at_an_event_whose_row_the_table_refuses(database, log, partitioned, store):
+    def evolve(row: Any, recorded: Any) -> Any:
+        tagged = TAGS.evolve(row, recorded)
+        return replace(tagged, seen=2**70) if "much" in tagged.tags else tagged
+
+    view = await partitioned(1, TAGS)
+    bob = uuid7()
+    await log.add(uuid7(), registered, RoleGranted("auditor"))
+    position = await log.add(bob, registered, RoleGranted("much"), RoleGranted("auditor")) - 1
+    await view.catch_up()
+    columns = [column._copy() for column in TAGS.table.columns if column.name != "position"]
+    refusing = ReadModel(
+        "tags", 3, columns=columns, row=TAGS.row, key="id", events=UserRegistered | RoleGranted, evolve=evolve
+    )
+    with pytest.raises(Unfoldable) as stopped:
+        await rebuild(store, refusing)
+    assert (stopped.value.position, stopped.value.key) == (position, bob)
+
+
+async def test_goes_back_to_the_table_that_served_and_forth_again(database, log, view, store):
+    ada = uuid7()
+    await log.add(ada, registered)
+    table = await rebuild(store)
+    await log.add(ada, EmailVerified())
+    assert await roll_back(store, USERS) == USERS.view
+    rows = await rows_of(database, USERS, USERS.view)
+    assert rows[ada].version == 1 or rows[ada].status == "active"
+    assert await roll_back(store, USERS) == table
+
+
+async def test_what_is_kept_is_dropped_when_it_is_said_and_one_is_kept_at_a_time(database, log, view, store):
+    await log.add(uuid7(), registered)
+    with pytest.raises(NothingKept):
+        await roll_back(store, USERS)
+    await rebuild(store)
+    await rebuild(store)
+    assert await tables(database) == {f"{USERS.view}_1", f"{USERS.view}_2"}
+    assert await drop_kept(view.connection, USERS) == [f"{USERS.view}_1"]
+    assert await drop_kept(view.connection, USERS) == []
+    assert await tables(database) == {f"{USERS.view}_2"}
+    with pytest.raises(NothingKept):
+        await roll_back(store, USERS)
+
+
+async def test_the_table_that_is_kept_follows_and_never_overtakes(log, partitioned, store):
+    view = await partitioned(2)
+    await people(log, 3)
+    await view.catch_up()
+    table = await rebuild(store)
+    end = await log.add(in_partition(0, 2), registered)
+    kept = await take(view.connection, USERS.view, 0)
+    assert kept is not None
+    assert kept.follows == table
+    await view.catch_up(steps=2)
+    assert max(await view.positions()) < end
+    view.model = USERS.on(table)
+    await view.catch_up()
+    view.model = USERS
+    await view.catch_up()
+    assert await view.positions() == [end, end]
+
+
+async def test_a_holder_who_does_not_know_of_the_swap_writes_nothing(log, view, store):
+    await log.add(uuid7(), registered)
+    await view.catch_up()
+    held = await take(view.connection, USERS.view, 0)
+    assert held is not None
+    await rebuild(store)
+    with pytest.raises(Overtaken):
+        await move(view.connection, held, held.position + 1)
+
+
+async def test_a_dead_rebuild_that_still_writes_is_ended(database, log, view, store):
+    await people(log, 3)
+    with pytest.raises(Killed):
+        await rebuild(store, killed_at=1, range_events=3)
+    late = await connect(store.url, f"muster builder {USERS.view}_1")
+    transaction = late.transaction()
+    await transaction.start()
+    await late.execute(f"LOCK TABLE views.{USERS.view}_1 IN ROW EXCLUSIVE MODE")
+    async with asyncio.timeout(20):
+        assert await rebuild(store) == f"{USERS.view}_2"
+    late.terminate()
