@@ -2,6 +2,7 @@
 
 import os
 import platform
+import secrets
 import tempfile
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -17,18 +18,25 @@ from api.installation import postgres_programs
 from events.migrations.upgrade import migrate
 from tests.benchmarks.appends import appends, fill, on_a_small_log
 from tests.benchmarks.costs import costs
+from tests.benchmarks.everything import everything
 from tests.benchmarks.figures import ROUNDS, Figure, table
 from tests.benchmarks.folding import folding
+from tests.benchmarks.growing import growing
+from tests.benchmarks.grown import grown
 from tests.benchmarks.hashing import hashing
 from tests.benchmarks.house import House
 from tests.benchmarks.plans import plans
 from tests.benchmarks.profiling import profile
+from tests.benchmarks.projecting import projecting
+from tests.benchmarks.reading import reading
 from tests.benchmarks.registering import registering
+from tests.benchmarks.showing import showing
 from tests.support import Database
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 MARK: Final = "<!-- what follows is written by `make bench ARGS=--write` -->\n"
-PARTS: Final = ("H1", "H4", "costs", "A4", "A1")
+PARTS: Final = ("H1", "H2", "H4", "P1", "P3", "costs", "S1", "S2", "A4", "A1")
+FEWEST: Final = 1_000
 
 
 def _chosen(_context: object, _option: object, text: str) -> frozenset[str]:
@@ -38,26 +46,62 @@ def _chosen(_context: object, _option: object, text: str) -> frozenset[str]:
     return chosen
 
 
+def _sizes(_context: object, _option: object, text: str) -> tuple[int, int]:
+    try:
+        few, many = map(int, text.split(","))
+    except ValueError:
+        raise click.BadParameter("Give two numbers of users with a comma between.") from None
+    if not FEWEST <= few < many:
+        raise click.BadParameter(f"Give the smaller one first, and at least {FEWEST:,} users.")
+    return few, many
+
+
 @click.command()
 @click.option("--rounds", default=ROUNDS, show_default=True, help="How often each is measured, in turn.")
+@click.option(
+    "--seconds", default=4.0, show_default=True, help="How long H1 to H3, P3, S1 and the library are measured."
+)
 @click.option("--rows", default=10_000_000, show_default=True, help="Rows in the log before appends are measured.")
-@click.option("--connections", default=64, show_default=True, help="Clients that register at once in H1.")
+@click.option("--events", default=400_000, show_default=True, help="Events of each log that P1 and P2 project.")
+@click.option(
+    "--sizes", default="100000,1000000", show_default=True, callback=_sizes, help="Among how many users S1 to S3 are."
+)
+@click.option("--connections", default=64, show_default=True, help="Clients that ask at once in H1 to H3.")
 @click.option(
     "--only",
     default=",".join(PARTS),
     show_default=True,
     callback=_chosen,
-    help="What to measure, with commas between. A1 brings A2, A3 and the plans; costs is the ledger of H1.",
+    help="What to measure, with commas between. H2 brings H3, P1 brings P2, S2 brings S3, A1 brings A2, A3 and the plans; "
+    "costs is the ledger of H1.",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the users of S1 to S3 in this folder, and use them again if they are there.",
 )
 @click.option(
     "--profile", "profiled", is_flag=True, help="Tell instead where one registration and one sign-in take their time."
 )
 @click.option("--write", is_flag=True, help="Put the result into docs/benchmarks.md as well.")
-def main(*, rounds: int, rows: int, connections: int, only: frozenset[str], profiled: bool, write: bool) -> None:
+def main(
+    *,
+    rounds: int,
+    seconds: float,
+    rows: int,
+    events: int,
+    sizes: tuple[int, int],
+    connections: int,
+    only: frozenset[str],
+    data: Path | None,
+    profiled: bool,
+    write: bool,
+) -> None:
     """Measure Muster and its peers in turn on this machine and print one table: figure, ours, peer, ratio, goal.
 
     The servers are real, durable and in a temporary folder. Nothing here asserts on time; a plan that would read the
-    whole log fails it. It takes about half an hour, and means nothing on a machine that does something else.
+    whole log fails it, and so does an answer that is not right. It takes some two hours, and means nothing on a machine
+    that does something else.
     """
     if write and (profiled or only != frozenset(PARTS)):
         raise click.UsageError("--write is for the whole of it: leave --only and --profile out.")
@@ -66,15 +110,16 @@ def main(*, rounds: int, rows: int, connections: int, only: frozenset[str], prof
         click.echo(f"{datetime.now(UTC):%H:%M:%S} {line}", err=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        postgres, valkey = Postgres(Path(folder), connections=400), Valkey(Path(folder))
+        postgres, valkey = _postgres(data or Path(folder)), Valkey(Path(folder))
+        house = House(postgres, valkey, Path(folder), rounds, seconds, connections, tell)
         try:
             postgres.start()
             valkey.start()
-            house = House(postgres, valkey, Path(folder), rounds, connections, tell)
             if profiled:
                 click.echo("\n".join(uvloop.run(profile(house))))
                 return
-            text = "\n".join([_machine(rounds, rows), "", *_measured(house, rows, only)])
+            text = "\n".join([_machine(rounds, rows), "", *_measured(house, rows, events, sizes, only)])
+            house.clear()
         finally:
             valkey.stop()
             postgres.stop()
@@ -84,19 +129,42 @@ def main(*, rounds: int, rows: int, connections: int, only: frozenset[str], prof
         PAGE.write_text(f"{said}{MARK}\n{text}\n", "utf-8")
 
 
-def _measured(house: House, rows: int, only: Collection[str]) -> list[str]:
+def _postgres(folder: Path) -> Postgres:
+    """The server of a folder, with the passwords that it was made with, which the folder keeps."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "passwords"
+    if not kept.exists():
+        kept.touch(mode=0o600)
+        kept.write_text(f"{secrets.token_urlsafe(24)} {secrets.token_urlsafe(24)}")
+    owner, superuser = kept.read_text().split()
+    return Postgres(folder, connections=400, owner_password=owner, superuser_password=superuser)
+
+
+def _measured(house: House, rows: int, events: int, sizes: tuple[int, int], only: Collection[str]) -> list[str]:
     """What was chosen, as lines of Markdown. What is over HTTP goes first, before the log is long."""
     figures: list[Figure] = []
     ledger: list[str] = []
     explained: list[str] = []
     if "H1" in only:
         figures += uvloop.run(registering(house))
+    if "H2" in only:
+        figures += uvloop.run(reading(house))
     if "H4" in only:
         figures += uvloop.run(hashing(house))
+    if "P1" in only:
+        figures += uvloop.run(projecting(house, events))
+    if "P3" in only:
+        figures += uvloop.run(showing(house))
     if "costs" in only:
         ledger = ["", "## What a registration costs", "", *uvloop.run(costs(house))]
+    if not {"S1", "S2"}.isdisjoint(only):
+        databases = {users: uvloop.run(grown(house, users)) for users in sizes}
+        if "S1" in only:
+            figures += uvloop.run(growing(house, databases))
+        if "S2" in only:
+            figures += uvloop.run(everything(house, databases))
     if not {"A1", "A4"}.isdisjoint(only):
-        database, peer_url = Database(house.postgres.url), house.postgres.create("peer")
+        database, peer_url = Database(uvloop.run(house.database("appends"))), uvloop.run(house.database("peer"))
         uvloop.run(migrate(database.owner_url, database.secret))
         if "A4" in only:
             figures += uvloop.run(folding(database, peer_url, house.rounds, house.tell))

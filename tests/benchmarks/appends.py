@@ -27,7 +27,7 @@ from events.user import UserRegistered
 from tests.benchmarks.figures import Figure, Measured, measure
 from tests.support import Database
 
-__all__ = ["appends", "fill", "on_a_small_log"]
+__all__ = ["alone", "appends", "fill", "on_a_small_log"]
 
 SECONDS: Final = 3.0
 THREADS: Final = (1, 2, 4, 8, 16)
@@ -183,6 +183,15 @@ async def _inserts(url: str) -> list[float]:
 
 def _p99(times: list[float]) -> float:
     return sorted(times)[int(len(times) * 0.99)]
+
+
+async def alone(database: Database) -> list[float]:
+    """Seconds of each of some commands of one client alone, one after the other."""
+    ours = _Ours(database)
+    await ours.start()
+    await ours.rate(1)
+    await ours.stop()
+    return ours.latencies
 
 
 async def on_a_small_log(database: Database, rounds: int, tell: Callable[[str], None]) -> list[float]:

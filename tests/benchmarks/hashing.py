@@ -10,8 +10,9 @@ from typing import Final
 
 from tests.benchmarks.busy import Window, shares
 from tests.benchmarks.figures import Figure, Measure, Measured, measure
-from tests.benchmarks.house import House, Person, people, tokens
+from tests.benchmarks.house import House
 from tests.benchmarks.load import Answers, p99, pace, saturate
+from tests.benchmarks.people import Person, people, tokens
 from tests.benchmarks.requests import get, registrations, sign_in
 from tests.benchmarks.serving import ROOT
 from tests.support import Database

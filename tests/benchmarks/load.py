@@ -9,14 +9,14 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 
 from api.ports import LOOPBACK
 
-__all__ = ["Answers", "Unexpected", "ask", "p99", "pace", "saturate"]
+__all__ = ["Answer", "Answers", "Conversation", "Unexpected", "ask", "converse", "p99", "pace", "saturate"]
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
@@ -42,9 +42,28 @@ def p99(latencies: list[float]) -> float:
     return sorted(latencies)[int(len(latencies) * 0.99)]
 
 
+class Answer(Struct, frozen=True):
+    """What came back for one request: the head with its status line, and the body."""
+
+    head: bytes
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """The value of a header. Raises `Unexpected` where there is none."""
+        found = re.search(rb"\r\n" + re.escape(name.encode()) + rb": *([^\r]*)", self.head, re.IGNORECASE)
+        if found is None:
+            raise Unexpected(f"An answer without {name}: {self.head.decode(errors='replace')}")
+        return found[1].decode()
+
+
+Conversation: TypeAlias = Generator[bytes, Answer, None]
+"""A client that asks one thing after the other: it yields a request and is sent the answer."""
+
+
 class _Connection(asyncio.Protocol):
     def __init__(self, answered: Callable[["_Connection", int, bytes], None]) -> None:
         self.since = 0.0
+        self.head = b""
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._answered = answered
         self._held = b""
@@ -64,6 +83,7 @@ class _Connection(asyncio.Protocol):
             self._held = held
             return
         self._held = b""
+        self.head = held[:end]
         self._answered(self, int(held[9:12]), held[end:])
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -74,17 +94,21 @@ class _Connection(asyncio.Protocol):
 class _Connections:
     """Connections to a port, and the future that fails with the first thing that was not expected."""
 
-    def __init__(self, expected: frozenset[int]) -> None:
+    def __init__(self, expected: frozenset[int], right: Callable[[bytes], bool] = lambda _body: True) -> None:
         self._expected = expected
+        self._right = right
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.opened: list[_Connection] = []
 
     async def open(self, port: int, count: int, answered: Callable[[_Connection, bytes], None]) -> None:
         def looked_at(connection: _Connection, status: int, body: bytes) -> None:
-            if status in self._expected:
+            if status not in self._expected or not self._right(body):
+                self.fail(Unexpected(f"{status}: {body[:500].decode(errors='replace')}"))
+                return
+            try:
                 answered(connection, body)
-            elif not self.failed.done():
-                self.failed.set_exception(Unexpected(f"{status}: {body[:500].decode(errors='replace')}"))
+            except Unexpected as error:
+                self.fail(error)
 
         loop = asyncio.get_running_loop()
         for _ in range(count):
@@ -92,9 +116,13 @@ class _Connections:
             connection.lost.add_done_callback(self._lost)
             self.opened.append(connection)
 
-    def _lost(self, _lost: asyncio.Future[None]) -> None:
+    def fail(self, error: Unexpected) -> None:
+        """Something was not expected; the first such thing is told."""
         if not self.failed.done():
-            self.failed.set_exception(Unexpected("A connection was closed by the server."))
+            self.failed.set_exception(error)
+
+    def _lost(self, _lost: asyncio.Future[None]) -> None:
+        self.fail(Unexpected("A connection was closed by the server."))
 
     async def over(self, done: asyncio.Future[None]) -> None:
         """Come back when it is done, and close; raises what was not expected."""
@@ -122,6 +150,27 @@ async def ask(port: int, request: bytes, *expected: int) -> bytes:
     return bodies[0]
 
 
+async def converse(port: int, clients: Sequence[Conversation], expected: frozenset[int]) -> None:
+    """Let clients talk, each on a connection of its own, until all of them have ended."""
+    connections = _Connections(expected)
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    talking: dict[_Connection, Conversation] = {}
+
+    def answered(connection: _Connection, body: bytes) -> None:
+        try:
+            connection.send(talking[connection].send(Answer(connection.head, body)))
+        except StopIteration:
+            del talking[connection]
+            if not talking:
+                done.set_result(None)
+
+    await connections.open(port, len(clients), answered)
+    talking.update(zip(connections.opened, clients, strict=True))
+    for connection, client in list(talking.items()):
+        connection.send(next(client))
+    await connections.over(done)
+
+
 async def saturate(
     port: int,
     requests: Iterator[bytes],
@@ -133,13 +182,15 @@ async def saturate(
     begun: Callable[[], None] = lambda: None,
     ended: Callable[[], None] = lambda: None,
     answers: Answers | None = None,
+    right: Callable[[bytes], bool] = lambda _body: True,
 ) -> Answers:
     """Answers of a window after the warm-up, on `count` connections that each send the next request at once.
 
-    `begun` and `ended` are called at the ends of the window; `answers` fills while it lasts, for whoever looks on.
+    `begun` and `ended` are called at the ends of the window; `answers` fills while it lasts, for whoever looks on. Each
+    body is looked at, in the load's own time, whether it is `right`.
     """
     loop = asyncio.get_running_loop()
-    connections = _Connections(expected)
+    connections = _Connections(expected, right)
     done: asyncio.Future[None] = loop.create_future()
     answers = answers or Answers(seconds)
     counting = closing = False

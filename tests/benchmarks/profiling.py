@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
-from tests.benchmarks.house import House, people
+from tests.benchmarks.house import House
 from tests.benchmarks.load import saturate
+from tests.benchmarks.people import people
 from tests.benchmarks.requests import registrations, sign_in
 from tests.benchmarks.serving import Server
 from tests.benchmarks.spans import middle_half, parts

@@ -12,13 +12,12 @@ from tests.benchmarks.serving import Server
 __all__ = ["WARM_UP", "WITHOUT_HASHING", "registering"]
 
 WARM_UP: Final = 1.0
-SECONDS: Final = 4.0
 WITHOUT_HASHING: Final = ("--without-hashing",)
 
 
 async def registering(house: House) -> list[Figure]:
     """Measure H1, as shipped and bare. Each round starts each server anew."""
-    database, crud = await house.muster("registering"), await house.crud()
+    database, crud = await house.muster("registering"), house.crud(await house.database("crud"))
     taken: dict[str, list[Window]] = {}
 
     def rate(name: str, server: Server, path: str, status: int) -> Measure:
@@ -61,7 +60,7 @@ async def _register(house: House, server: Server, path: str, status: int) -> Win
             house.connections,
             frozenset({status}),
             warm_up=WARM_UP,
-            seconds=SECONDS,
+            seconds=house.seconds,
             begun=meter.begin,
             ended=meter.end,
         )

@@ -3,10 +3,11 @@
 import itertools
 from collections.abc import Iterator
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
-__all__ = ["PASSWORD", "get", "registrations", "sign_in"]
+__all__ = ["PASSWORD", "get", "registrations", "rename", "sign_in"]
 
 PASSWORD: Final = "four oars and a lantern"
 _numbers: Final = itertools.count(1)
@@ -14,10 +15,25 @@ _NUMBER: Final = "%(number)09d"
 _ADDRESS: Final = "%(address)s"
 
 
-def get(path: str, token: str | None = None) -> bytes:
+def get(path: str, token: str | None = None, *headers: str) -> bytes:
     """A GET, perhaps in someone's name."""
-    authorization = "" if token is None else f"Authorization: Bearer {token}\r\n"
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: load/1\r\n{authorization}\r\n".encode()
+    authorization = () if token is None else (f"Authorization: Bearer {token}",)
+    lines = (f"GET {path} HTTP/1.1", "Host: localhost", "User-Agent: load/1", *authorization, *headers)
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+def rename(user_id: UUID, token: str, name: str) -> bytes:
+    """Someone is called something else from now on."""
+    body = msgspec.json.encode({"display_name": name})
+    lines = (
+        f"PATCH /v1/users/{user_id}/profile HTTP/1.1",
+        "Host: localhost",
+        "User-Agent: load/1",
+        f"Authorization: Bearer {token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def sign_in(path: str, number: int, email: str) -> bytes:

@@ -1,0 +1,176 @@
+"""S2 and S3: commands that go over everything, among ten times as many users, and the memory that all processes take meanwhile.
+
+Each is a command of `muster` in a process of its own, as operators run it, while an API process and a worker do their work;
+someone reads now and then. Memory is the most that any one process had resident, with what it had started.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tests.benchmarks.figures import Figure, Measure, Measured, measure
+from tests.benchmarks.grown import some_people
+from tests.benchmarks.house import House
+from tests.benchmarks.load import Unexpected, pace
+from tests.benchmarks.memory import Peaks, watched
+from tests.benchmarks.people import tokens
+from tests.benchmarks.requests import get
+from tests.benchmarks.serving import ROOT
+from tests.benchmarks.views import caught_up, users_in_view
+from tests.support import Database
+
+__all__ = ["everything"]
+
+READS: Final = 20.0
+"""A second."""
+READERS: Final = 100
+A_WHILE: Final = 1.0
+MOST_MEGABYTES: Final = 300.0
+
+
+class _Command(Struct, frozen=True):
+    """A command of `muster`, given a folder for what it writes, and what it must have left there."""
+
+    what: str
+    arguments: Callable[[Path], list[str]]
+    look: Callable[[Path, Database], Awaitable[None]]
+
+
+async def _all_are_shown(_folder: Path, database: Database) -> None:
+    users, _ = await users_in_view(database)
+    registered = await database.query("SELECT count(*) AS users FROM stored_events WHERE topic = 'UserRegistered'")
+    if users != registered[0]["users"]:
+        raise Unexpected(f"{users} users are shown of {registered[0]['users']} who registered.")
+
+
+async def _all_are_exported(folder: Path, database: Database) -> None:
+    users, _ = await users_in_view(database)
+    lines = await asyncio.to_thread(_lines, _exported(folder))
+    if users != lines:
+        raise Unexpected(f"{lines} lines were exported of {users} users.")
+
+
+def _exported(folder: Path) -> Path:
+    return folder / "users.ndjson"
+
+
+def _lines(file: Path) -> int:
+    with file.open("rb") as lines:
+        return sum(1 for _ in lines)
+
+
+COMMANDS: Final = (
+    _Command("rebuild of the users", lambda _folder: ["projections", "rebuild", "users"], _all_are_shown),
+    _Command(
+        "export of the users, with what is personal",
+        lambda folder: ["export", "users", "--personal", "--format", "ndjson", "--output", str(_exported(folder))],
+        _all_are_exported,
+    ),
+    _Command("verify of the users", lambda _folder: ["projections", "verify", "users"], _all_are_shown),
+)
+
+
+async def everything(house: House, databases: Mapping[int, Database]) -> list[Figure]:
+    """Measure S2 between the least and the most users, and S3 at the most."""
+    peaks: dict[tuple[int, str], list[float]] = {}
+    measures = {
+        f"{command.what}, {users:,} users, s": _seconds(house, users, database, command, peaks)
+        for command in COMMANDS
+        for users, database in databases.items()
+    }
+    values = await measure(measures, house.rounds, lambda line: house.tell(f"S2: {line}"))
+    few, many = databases
+    figures = [
+        Figure(
+            "S2",
+            f"{command.what}, {many:,} users",
+            Measured(values[f"{command.what}, {many:,} users, s"], "s"),
+            Measured(values[f"{command.what}, {few:,} users, s"], "s"),
+            f"{few:,} users",
+            12,
+            more_is_better=False,
+        )
+        for command in COMMANDS
+    ]
+    return figures + [
+        Figure(
+            "S3",
+            f"most memory of {who}, {many:,} users",
+            Measured(taken, "MB"),
+            Measured([MOST_MEGABYTES], "MB"),
+            "limit",
+            1,
+            more_is_better=False,
+            notes=[f"{who}: {Measured(peaks[few, who], 'MB')} among {few:,} users"],
+        )
+        for (users, who), taken in peaks.items()
+        if users == many
+    ]
+
+
+def _seconds(
+    house: House, users: int, database: Database, command: _Command, peaks: dict[tuple[int, str], list[float]]
+) -> Measure:
+    async def measured() -> float:
+        server = replace(house.as_shipped(database), name=f"muster {users}")
+        worker = house.worker(database, f"worker {users}")
+        folder = house.folder / "written"
+        folder.mkdir(exist_ok=True)
+        async with house.working(worker) as (working,), house.serving(server) as (api, _):
+            await caught_up(database)
+            async with watched(
+                {f"the API during a {command.what}": api.pid, f"a worker during a {command.what}": working}
+            ) as seen:
+                reading = asyncio.create_task(_read(database, users, api.port))
+                seconds = await _run(house, database, command, folder, seen)
+                await _end(reading)
+        for who, megabytes in seen.megabytes.items():
+            peaks.setdefault((users, who), []).append(megabytes)
+        await command.look(folder, database)
+        for file in folder.iterdir():
+            file.unlink()
+        return seconds
+
+    return measured
+
+
+async def _run(house: House, database: Database, command: _Command, folder: Path, seen: Peaks) -> float:
+    """The seconds of a command, from its start to its end."""
+    begun = time.perf_counter()
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "api.cli", *command.arguments(folder)),
+        cwd=ROOT,
+        env=house.environment(database),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    seen.watch(f"the {command.what}", child.pid)
+    printed, _ = await child.communicate()
+    seconds = time.perf_counter() - begun
+    if child.returncode != 0:
+        raise Unexpected(f"{command.what}: {printed[-500:].decode(errors='replace')}")
+    return seconds
+
+
+async def _read(database: Database, users: int, port: int) -> None:
+    """People look at themselves, again and again."""
+    known = await some_people(database, users, READERS)
+    while True:
+        fresh = await tokens(database, known)
+        reads = itertools.cycle([get(f"/v1/users/{one.id}", token) for one, token in zip(known, fresh, strict=True)])
+        await pace(port, reads, READS, frozenset({200}), seconds=A_WHILE)
+
+
+async def _end(reading: "asyncio.Task[None]") -> None:
+    """Stop reading; raises what was not expected."""
+    reading.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await reading
