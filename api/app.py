@@ -13,6 +13,7 @@ from api.administrators import Administrators
 from api.bodies import Body, ClientGone, JsonRequest, invalid_fields
 from api.deliveries import Deliveries
 from api.documentation import configuration, openapi_json
+from api.front import Front
 from api.history import History
 from api.logs import request_id
 from api.machines import Machines
@@ -25,6 +26,7 @@ from api.problems import MEDIA_TYPE, answer
 from api.profiles import Profiles
 from api.projections import Projections
 from api.reasons import InvalidFields
+from api.request_log import RequestLog
 from api.requests import Surrounding
 from api.roles import Roles
 from api.runtime import runtime
@@ -102,7 +104,7 @@ def create_app(settings: Settings) -> Surrounding:
         request_max_body_size=MOST_BODY_BYTES,
         cors_config=_cors(settings.cors_origins),
     )
-    return Surrounding(app, base_url, metrics)
+    return Surrounding(app, Front(app, told, MOST_BODY_BYTES), base_url, metrics, RequestLog(settings.log_level))
 
 
 def _cors(origins: str) -> CORSConfig | None:

@@ -103,7 +103,7 @@ def _became(outcome: Outcome[Any]) -> str:
 def _context(request: JsonRequest, reason: str | None, idempotent: IdempotentRequest | None) -> Context:
     caller = request.user
     host = request.scope.get("client")
-    client = Client(host[0] if host else "", request.headers.get("user-agent", "")[:MOST_USER_AGENT])
+    client = Client(host[0] if host else "", " ".join(request.header(b"user-agent"))[:MOST_USER_AGENT])
     actor = ANONYMOUS if caller is None else Actor("user", caller.user_id)
     return Context(actor, reason=reason, client=client, idempotent=idempotent)
 

@@ -7,7 +7,7 @@ first wrong field only.
 import json
 import unicodedata
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 from litestar.connection import Request
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
@@ -42,6 +42,15 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
 class JsonRequest(Request[Caller | None, Any, Any]):
     """A request whose body is read by the rules of this module."""
 
+    def header(self, name: bytes) -> list[str]:
+        """The values of a header, by its name in lower case. To index all headers takes longer than to look a few up."""
+        return [value.decode("latin-1") for given, value in self.scope["headers"] if given == name]
+
+    def having(self, body: bytes) -> Self:
+        """The request, whose body has been received."""
+        self._body = body
+        return self
+
     async def json(self) -> Any:
         """The body as the type that the route declares; None when there is no body."""
         data = self.route_handler.parsed_data_field
@@ -50,7 +59,7 @@ class JsonRequest(Request[Caller | None, Any, Any]):
         raw = await self.body()
         if not raw:
             return None
-        _check_media_type(self.headers, MEDIA_TYPES[: 2 if self.scope["method"] == "PATCH" else 1])
+        _check_media_type(self, MEDIA_TYPES[: 2 if self.scope["method"] == "PATCH" else 1])
         document = parsed(raw)
         self.scope["document"] = (document, kind)  # type: ignore[typeddict-unknown-key] # for who tells what is wrong
         return read(document, kind)
@@ -68,12 +77,12 @@ class JsonRequest(Request[Caller | None, Any, Any]):
             raise ClientGone from None
 
 
-def _check_media_type(headers: Any, taken: tuple[str, ...]) -> None:
-    media_type, _, parameters = headers.get("content-type", "").partition(";")
+def _check_media_type(request: JsonRequest, taken: tuple[str, ...]) -> None:
+    media_type, _, parameters = ", ".join(request.header(b"content-type")).partition(";")
     charset = parameters.strip().lower().replace('"', "")
     if media_type.strip().lower() not in taken or charset not in ("", "charset=utf-8"):
         raise UnsupportedMediaType(headers={"Accept": ", ".join(taken)})
-    if headers.get("content-encoding", "identity").lower() != "identity":
+    if any(coding.lower() != "identity" for coding in request.header(b"content-encoding")):
         raise UnsupportedMediaType(headers={"Accept-Encoding": "identity"})
 
 

@@ -1,5 +1,6 @@
 """What counts as one client: a network that one household or office has to itself."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
@@ -9,6 +10,7 @@ SUBNET_BITS: Final = 64
 """The part of an IPv6 address that a provider gives; the rest is its owner's to choose (RFC 4291, RFC 6177)."""
 
 
+@lru_cache(4096)
 def client_network(host: str) -> str:
     """The network of an address: IPv4 whole, IPv6 by its /64, an IPv4 address written as IPv6 as what it is.
 

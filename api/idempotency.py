@@ -10,6 +10,7 @@ from commands.receipts import IdempotentRequest, idempotent_request
 __all__ = ["HEADER", "MEANING", "asked_once"]
 
 HEADER: Final = "Idempotency-Key"
+_NAME: Final = HEADER.lower().encode()
 MEANING: Final = (
     "A value of your own, best a UUID, for each thing that is asked for. For 24 hours the same request with the same key "
     "is answered as it was the first time it was accepted, and is not done again."
@@ -22,13 +23,13 @@ async def asked_once(request: JsonRequest, secret: bytes) -> IdempotentRequest |
 
     Raises `InvalidParameters` for what is no key.
     """
-    keys = request.headers.getall(HEADER, [])
+    keys = request.header(_NAME)
     if not keys:
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         detail = "Give one key of 1 to 255 visible ASCII characters."
         raise InvalidParameters(errors=[FieldError(parameter=HEADER, detail=detail)])
     caller = request.user
-    asked = b"\0".join(("\n".join(request.headers.getall("If-Match", [])).encode("latin-1"), await request.body()))
+    asked = b"\0".join(("\n".join(request.header(b"if-match")).encode("latin-1"), await request.body()))
     route = f"{request.method} {request.scope['path']}"
     return idempotent_request(secret, None if caller is None else caller.user_id, route, keys[0], asked)

@@ -7,7 +7,7 @@ only: anyone else would learn how often others have tried that account, and so w
 import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from limits import RateLimitItem
@@ -48,24 +48,35 @@ VERIFICATION: Final = Limit("verification")
 REFRESH: Final = Limit("refresh")
 COMMANDS: Final = Limit("commands")
 Account = str | UUID | bytes
+_WHOSE: Final = "?"
 _ALL: Final = (SIGN_IN, REGISTRATION, RESET, VERIFICATION, REFRESH, COMMANDS)
 
 
 class Policy(Struct, frozen=True):
-    """A quota that each client, or each account, has."""
+    """A quota that each client, or each account, has: so many requests within so many seconds.
+
+    `key` is what stands before and after the client or the account in the names of its buckets, which are those of the
+    library; `declared` is how RateLimit-Policy tells it.
+    """
 
     name: str
-    item: RateLimitItem
     of_account: bool
+    quota: int
+    seconds: int
+    key: tuple[str, str]
+    declared: str
 
-    @property
-    def declared(self) -> str:
-        """How RateLimit-Policy tells it."""
-        return f'"{self.name}";q={self.item.amount};w={self.item.get_expiry()}'
+    @classmethod
+    def of(cls, name: str, item: RateLimitItem, *, of_account: bool) -> Self:
+        """The policy by this name that an operator's limit means."""
+        quota, seconds = item.amount, item.get_expiry()
+        before, _, after = item.key_for(name, _WHOSE).partition(_WHOSE)
+        return cls(name, of_account, quota, seconds, (before, after), f'"{name}";q={quota};w={seconds}')
 
     def bucket(self, whose: str) -> Bucket:
         """Where the requests of one of them are counted; another quota counts anew."""
-        return Bucket(self.item.key_for(self.name, whose), self.item.amount, self.item.get_expiry())
+        before, after = self.key
+        return Bucket(f"{before}{whose}{after}", self.quota, self.seconds)
 
 
 class Told(Struct, frozen=True):
@@ -124,7 +135,7 @@ def _policies(settings: Settings, limit: Limit) -> Iterator[Policy]:
         name = f"{limit.name}_by_{by}"
         item = rate_limit(getattr(settings, f"limit_{name}", "none"))
         if item is not None:
-            yield Policy(name.replace("_", "-"), item, of_account=by == "account")
+            yield Policy.of(name.replace("_", "-"), item, of_account=by == "account")
 
 
 async def limited(request: JsonRequest, limit: Limit, *, account: Account | None = None) -> None:

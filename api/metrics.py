@@ -40,7 +40,9 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        # Finding a child by its labels takes longer than counting it does.
         self._observers: dict[tuple[str, str, int], Callable[[float], None]] = {}
+        self._counts: dict[tuple[str, str], Callable[[], None]] = {}
         self.in_progress = Gauge(
             "muster_http_requests_in_progress", "Requests that are being answered.", registry=self.registry
         )
@@ -69,7 +71,9 @@ class Metrics:
 
     def command(self, name: str, outcome: str) -> None:
         """A command was handled: `recorded`, `unchanged`, or the name of what it was refused for."""
-        self._commands.labels(name, outcome).inc()
+        if (count := self._counts.get((name, outcome))) is None:
+            count = self._counts[name, outcome] = self._commands.labels(name, outcome).inc
+        count()
 
     def commit(self, commands: int, seconds: float, waited: float) -> None:
         """A transaction was committed."""

@@ -41,7 +41,7 @@ class Rehearsal(Struct, frozen=True):
 
 def wants_dry_run(request: JsonRequest) -> bool:
     """Whether the request asks what it would do, rather than that it be done."""
-    return DRY_RUN in preferences(request.headers.getall("Prefer", []))
+    return DRY_RUN in preferences(request.header(b"prefer"))
 
 
 def refuse_dry_run(request: JsonRequest) -> None:

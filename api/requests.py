@@ -12,7 +12,7 @@ import structlog
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 from litestar.status_codes import HTTP_204_NO_CONTENT
-from litestar.types import Message, Receive, Send
+from litestar.types import ASGIApp, Message, Receive, Send
 
 from api.even_answers import EVEN_FROM_STATUS
 from api.limits import rate_limit_headers
@@ -20,6 +20,7 @@ from api.logs import request_id
 from api.metrics import Metrics
 from api.problems import answer
 from api.reasons import InternalError, InvalidHost
+from api.request_log import RequestLog
 from api.runtime import Runtime
 from api.tracing import trace
 
@@ -71,10 +72,11 @@ _CSP: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors
 class Surrounding:
     """The outermost ASGI application. `lifespan` is the framework's, for whoever runs it without a server."""
 
-    def __init__(self, framework: Litestar, base_url: str, metrics: Metrics) -> None:
+    def __init__(self, framework: Litestar, front: ASGIApp, base_url: str, metrics: Metrics, log: RequestLog) -> None:
         self.framework = framework
         self.lifespan = framework.lifespan
-        self._app = framework
+        self._app = front
+        self._request_log = log
         self._base_url = base_url
         self._metrics = metrics
         self._allowed = _allowed(framework)
@@ -89,7 +91,7 @@ class Surrounding:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer a request, whatever happens."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.framework(scope, receive, send)
             return
         started = time.perf_counter()
         method = scope["method"]
@@ -146,15 +148,9 @@ class Surrounding:
             route = scope.get("path_template") or ""
             status = CLIENT_GONE if scope.get("client_gone") else answered
             self._metrics.request(method, route, status, seconds)
-            _log.info(
-                "request",
-                method=method,
-                route=route,
-                status=status,
-                milliseconds=round(seconds * 1000, 2),
-                trace=span,
-                caller=_caller(scope),
-            )
+            user = scope.get("user")
+            caller = None if user is None else user.user_id
+            self._request_log.note(method, route, status, seconds, span, caller, number)
 
     async def _decline(self, reason: Exception, scope: Any, send: Send) -> None:
         path = scope.get("raw_path", b"").decode("ascii", "replace")
@@ -163,8 +159,3 @@ class Surrounding:
         raw.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": raw})
         await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-def _caller(scope: Any) -> str | None:
-    user = scope.get("user")
-    return str(user.user_id) if user is not None else None

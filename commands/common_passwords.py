@@ -42,38 +42,49 @@ def easy_to_guess(password: str, knowing: Iterable[str] = ()) -> bool:
     Neither case, width, substituted letters (`p4$$word`) nor symbols in between hide anything. Takes less than a
     millisecond; the first call reads the list.
     """
-    known = {part for text in knowing for part in _apart(text) if len(part) >= SHORTEST_KNOWN}
+    known: dict[str, tuple[str, ...]] = {}
+    for part in {part for text in knowing for part in _apart(text) if len(part) >= SHORTEST_KNOWN}:
+        _note(known, part)
     return sum(_unforeseen(part, known) for part in _apart(password)) < ENOUGH
+
+
+def _note(words: dict[str, tuple[str, ...]], word: str) -> None:
+    beginning = word[:SHORTEST_KNOWN]
+    words[beginning] = (*words.get(beginning, ()), word)
 
 
 def _apart(text: str) -> tuple[str, str]:
     """Its letters and digits, and its symbols."""
     text = text[:LOOKED_AT]
+    if text.isascii() and text.isalnum():
+        return text.lower(), ""
     text = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()[:LOOKED_AT]
     return _SYMBOL.sub("", text), "".join(_SYMBOL.findall(text))
 
 
-def _unforeseen(text: str, known: set[str]) -> int:
+def _unforeseen(text: str, known: dict[str, tuple[str, ...]]) -> int:
     """How many characters of it are unforeseen when it is spelt out with as few as can be; `ENOUGH` stands for more."""
     common = _common_passwords()
     readings = {text, *(text.translate(substitution) for substitution in _SUBSTITUTIONS)}
-    left: list[int] = [*range(ENOUGH), *[ENOUGH] * len(text)][
-        : len(text) + 1
-    ]  # at each position, of what stands before it
-    for start in range(len(text)):
+    length = len(text)
+    left: list[int] = [*range(ENOUGH), *[ENOUGH] * length][: length + 1]  # at each position, of what stands before it
+    for start in range(length):
         before = left[start]
-        left[start + 1] = min(left[start + 1], before + 1)
+        if before + 1 < left[start + 1]:
+            left[start + 1] = before + 1
         if before + RUN_COUNTS >= ENOUGH:  # nothing that begins here makes it easier
             continue
-        for end in range(start + SHORTEST_RUN, min(start + LONGEST, len(text)) + 1):
+        for end in range(start + SHORTEST_RUN, min(start + LONGEST, length) + 1):
             if not _runs_or_repeats(text, start, end):
                 break
             left[end] = min(left[end], before + RUN_COUNTS)
         for reading in readings:
-            for word in (*common.get(reading[start : start + SHORTEST_KNOWN], ()), *known):
-                if reading.startswith(word, start):
-                    end = start + len(word)
-                    left[end] = min(left[end], before + KNOWN_COUNTS)
+            beginning = reading[start : start + SHORTEST_KNOWN]
+            for words in (common.get(beginning, ()), known.get(beginning, ())):
+                for word in words:
+                    if reading.startswith(word, start):
+                        end = start + len(word)
+                        left[end] = min(left[end], before + KNOWN_COUNTS)
     return left[-1]
 
 
@@ -90,6 +101,5 @@ def _common_passwords() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for word in words:
         if SHORTEST_KNOWN <= len(word) <= LONGEST:
-            beginning = word[:SHORTEST_KNOWN]
-            found[beginning] = (*found.get(beginning, ()), word)
+            _note(found, word)
     return found

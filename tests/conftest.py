@@ -2,11 +2,13 @@
 
 import asyncio
 import itertools
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
 import pytest
+import structlog
 
 from api.embedded import Postgres, Valkey
 from commands.passwords import Hasher
@@ -17,6 +19,12 @@ from tests.debian import DebianPostgres, debian_postgres
 from tests.hashes import cheap_hashes
 from tests.muster import Muster
 from tests.support import Database, Given, History
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log() -> None:
+    """What is logged in this process goes past whoever reads the output of a command that is tested in it."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 
 @pytest.fixture(autouse=True)

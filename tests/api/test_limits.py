@@ -155,7 +155,7 @@ async def test_requests_that_come_at_once_are_counted_apart(counters):
 
 async def test_counts_as_the_library_does(counters, valkey):
     item = parse("3 per minute")
-    policy = Policy("sign-in-by-address", item, of_account=False)
+    policy = Policy.of("sign-in-by-address", item, of_account=False)
     await counters.take([policy.bucket("someone")])
     storage = RedisStorage(f"async+{valkey.url}", implementation="redispy", key_prefix=PREFIX.removesuffix(":"))
     library = MovingWindowRateLimiter(storage)

@@ -79,9 +79,9 @@ class House(Struct, frozen=True):
         """The API of Muster by the benchmarks' own script, which takes these arguments, with these settings changed."""
         return self._api(database, ("tests.benchmarks.muster_api", *arguments), changes)
 
-    def as_shipped(self, database: Database) -> Server:
-        """`muster api`."""
-        return self._api(database, ("api.cli", "api"), {})
+    def as_shipped(self, database: Database, changes: Mapping[str, str] = {}) -> Server:
+        """`muster api`, with these settings changed."""
+        return self._api(database, ("api.cli", "api"), changes)
 
     def _api(self, database: Database, module: Sequence[str], changes: Mapping[str, str]) -> Server:
         environment = environment_for(

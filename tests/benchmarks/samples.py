@@ -25,6 +25,7 @@ AREAS: Final = (
     ("commands/common_passwords", "whether the password is easy to guess"),
     ("structlog/", "the log line (structlog)"),
     ("api/logs", "the log line (structlog)"),
+    ("api/request_log", "the log line (structlog)"),
     ("prometheus_client/", "metrics (prometheus-client)"),
     ("api/metrics", "metrics (prometheus-client)"),
     ("email_validator/", "the address (email-validator)"),

@@ -12,13 +12,13 @@ from typing import Any, Final, TypeVar
 import asyncpg
 import msgspec
 
-import api.requests
 import commands.addresses
 import commands.register_user
 from api.bodies import JsonRequest
 from api.even_answers import EvenAnswers
 from api.limits import Limits
 from api.metrics import Metrics
+from api.request_log import RequestLog
 from api.requests import Surrounding
 from commands.access_tokens import AccessTokens
 from commands.handler import Handler
@@ -28,7 +28,7 @@ from events.committer import Committer
 __all__ = ["middle_half", "parts", "spanned"]
 
 T = TypeVar("T")
-WHOLE: Final = "routing, guards and the answer (Litestar)"
+WHOLE: Final = "routing, guards and the answer"
 SPANS: Final[tuple[tuple[Any, str, str], ...]] = (
     (JsonRequest, "json", "reading the body"),
     (Place, "run", "the hash, in its thread"),
@@ -45,6 +45,7 @@ SPANS: Final[tuple[tuple[Any, str, str], ...]] = (
     (AccessTokens, "mint", "signing the token"),
     (Metrics, "request", "metrics"),
     (Metrics, "command", "metrics"),
+    (RequestLog, "note", "the log line"),
     (Surrounding, "__call__", WHOLE),
 )
 _taken: ContextVar[dict[str, float] | None] = ContextVar("taken", default=None)
@@ -60,7 +61,6 @@ def spanned(file: Path | None) -> Iterator[None]:
     requests: dict[str, list[dict[str, float]]] = {}
     for owner, name, label in SPANS:
         setattr(owner, name, _timed(getattr(owner, name), label))
-    vars(api.requests)["_log"] = _TimedLog(vars(api.requests)["_log"])
     answer = Surrounding.__call__
 
     async def kept(self: Surrounding, scope: Any, receive: Any, send: Any) -> None:
@@ -78,12 +78,6 @@ def spanned(file: Path | None) -> Iterator[None]:
         yield
     finally:
         file.write_bytes(msgspec.json.encode(requests))
-
-
-class _TimedLog:
-    def __init__(self, log: Any) -> None:
-        self.error = log.error
-        self.info = _timed(log.info, "the log line")
 
 
 def _timed(function: Callable[..., Any], label: str) -> Callable[..., Any]:

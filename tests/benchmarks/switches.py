@@ -5,11 +5,11 @@ from types import FrameType
 from typing import Any, Final
 
 import api.asking
-import api.requests
 import commands.register_user
 from api.even_answers import EvenAnswers
 from api.limits import Limits, Told
 from api.metrics import Metrics
+from api.request_log import RequestLog
 from api.requests import Surrounding
 from api.server import PunctualProtocol
 from commands.unit import Unit
@@ -18,14 +18,6 @@ from events.keys import DataKey, LocalMasterKey
 from tests.benchmarks.hashers import HandingHasher, PlainHasher
 
 __all__ = ["PARTS", "signal_of", "switched_by_signals"]
-
-
-class _Silent:
-    def __init__(self, log: Any) -> None:
-        self.error = log.error
-
-    def info(self, *_given: Any, **_named: Any) -> None:
-        pass
 
 
 def _accepted(password: str, **_known: str) -> str:
@@ -63,7 +55,7 @@ def _unwrapped(_key: LocalMasterKey, key: bytes, _key_id: object) -> bytes:
 
 PARTS: Final[dict[str, tuple[tuple[Any, str, Any], ...]]] = {
     "what surrounds a request": ((Surrounding, "__call__", _unsurrounded),),
-    "log": ((api.requests, "_log", _Silent(vars(api.requests)["_log"])),),
+    "log": ((RequestLog, "note", _nothing),),
     "metrics": ((Metrics, "request", _nothing), (Metrics, "command", _nothing), (Metrics, "commit", _nothing)),
     "guessing": ((commands.register_user, "acceptable", _accepted),),
     "sealing": ((DataKey, "seal", _unsealed), (LocalMasterKey, "wrap", _unwrapped)),

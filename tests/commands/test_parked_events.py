@@ -1,6 +1,8 @@
 """What is decided about events that a read model could not take."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
 from commands.discard_parked_event import DiscardParkedEvent
@@ -46,6 +48,38 @@ def test_a_parked_event_is_discarded_once():
     assert ask.decide(decided(), ADA) == [ParkedEventDiscarded("users", 17)]
     for still_parked in (ADA, None):
         assert ask.decide(decided(ParkedEventDiscarded("users", 17)), still_parked) == []
+
+
+decisions = st.lists(
+    st.one_of(
+        st.builds(ParkedEventsRetried, st.just("users"), st.sampled_from([ADA, BOB, None])),
+        st.builds(ParkedEventDiscarded, st.just("users"), st.integers(1, 3)),
+    ),
+    max_size=6,
+)
+asked = st.one_of(
+    st.builds(
+        lambda command, reached: (
+            lambda decisions, head: command.decide(decisions, None if reached is None else min(reached, head))
+        ),
+        st.builds(RetryParkedEvents, st.just("users"), st.sampled_from([ADA, BOB, None])),
+        st.none() | st.integers(0, 6),
+    ),
+    st.builds(
+        lambda command, key: lambda decisions, _head: command.decide(decisions, key),
+        st.builds(DiscardParkedEvent, st.just("users"), st.integers(1, 3)),
+        st.sampled_from([ADA, None]),
+    ),
+)
+
+
+@given(decisions, asked)
+def test_whatever_was_decided_asking_twice_records_nothing_the_second_time(past, decide):
+    try:
+        events = decide(decided(*past), len(past))
+    except NoSuchParkedEvent:
+        return
+    assert decide(decided(*past, *events), len(past)) == []
 
 
 def test_what_is_not_parked_is_not_discarded():

@@ -5,6 +5,8 @@ from collections import Counter
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
 from events.append import Append, NewEvent
@@ -197,3 +199,49 @@ async def test_whoever_holds_the_partition_is_woken_by_the_decision(database, lo
     slices.stop()
     await holding
     await wakeups.stop()
+
+
+PEOPLE = 3
+happenings = st.one_of(
+    st.tuples(st.just("role"), st.integers(0, PEOPLE - 1), st.sampled_from(["one", "two", "trip"])),
+    st.tuples(st.just("discard"), st.integers(0, 20), st.none()),
+    st.tuples(st.just("retry"), st.integers(0, PEOPLE - 1) | st.none(), st.none()),
+    st.tuples(st.just("move"), st.integers(1, 3), st.integers(1, 4)),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(happenings, max_size=25))
+async def test_whenever_it_is_decided_the_rows_are_those_of_one_fold_without_what_was_discarded(
+    log, view, decide, told
+):
+    people = [uuid7() for _ in range(PEOPLE)]
+    happened: dict[UUID, list[tuple[int, str]]] = {person: [] for person in people}
+    trips, discarded = list[tuple[int, UUID]](), set[int]()
+    await view.set_up(TAGS, 1)
+    for what, which, more in told:
+        if what == "role":
+            position = await log.add(people[which], RoleGranted(more))
+            happened[people[which]].append((position, more))
+            if more == "trip":
+                trips.append((position, people[which]))
+        elif what == "discard" and trips:
+            position, person = trips[which % len(trips)]
+            discarded.add(position)
+            await decide(ParkedEventDiscarded("tags", position), person)
+        elif what == "retry":
+            key = None if which is None else people[which]
+            await decide(ParkedEventsRetried("tags", key), key)
+        elif what == "move":
+            await view.set_up(TAGS, which)
+            await view.catch_up(more, steps=3)
+    await view.catch_up(most_events=2)
+    for person, events in happened.items():
+        taken = [(position, role) for position, role in events if position not in discarded]
+        stop = next((place for place, (_, role) in enumerate(taken) if role == "trip"), len(taken))
+        rows = await view.all_of(person)
+        assert [list(row.tags) for row in rows] == ([[role for _, role in taken[:stop]]] if stop else [])
+        parked = await view.database.query("SELECT position FROM parked_events WHERE key = $1 ORDER BY 1", person)
+        assert [row["position"] for row in parked] == [position for position, _ in taken[stop:]]
+    counted = await view.database.query("SELECT sum(parked) AS parked FROM checkpoints WHERE consumer = 'tags_v3'")
+    assert counted == await view.database.query("SELECT count(*) AS parked FROM parked_events")
