@@ -89,7 +89,7 @@ class ReadModel(Generic[R]):
         if {column.name for column in self.table.columns} != set(row.__struct_fields__):
             msg = f"The columns of {self.consumer} are not the fields of {row.__name__}."
             raise TypeError(msg)
-        self.identity = tuple(column.name for column in self.table.primary_key)
+        self.identity = tuple(str(column.name) for column in self.table.primary_key)
         if not isinstance(evolve, Several) and self.identity != (key,):
             msg = f"A row of {self.consumer} is not all that its key owns: its evolve has to be one of several rows."
             raise TypeError(msg)

@@ -24,7 +24,7 @@ from projections.serving import NothingKept, Serving, drop_kept, serving, servin
 from projections.users import USERS
 from tests.projections.log import in_partition
 from tests.projections.terms import TERMS
-from tests.projections.test_engine import TAGS
+from tests.projections.test_engine import TAGS, tag
 
 registered = UserRegistered("ada@example.com", "Ada")
 
@@ -195,7 +195,7 @@ async def test_stops_at_an_event_of_a_newer_version(log, view, store):
 
 async def test_stops_at_an_event_whose_row_the_table_refuses(database, log, partitioned, store):
     def evolve(row: Any, recorded: Any) -> Any:
-        tagged = TAGS.evolve(row, recorded)
+        tagged: Any = tag(row, recorded)
         return replace(tagged, seen=2**70) if "much" in tagged.tags else tagged
 
     view = await partitioned(1, TAGS)
