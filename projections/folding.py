@@ -161,10 +161,23 @@ def fold_whole(model: ReadModel[R], facts: Iterable[Fact]) -> list[R]:
 
     Events that the model does not take are passed over. Raises for the first one that cannot be read or applied.
     """
-    group = _beginning(model)((), 0)
+    taken = (fact for fact in facts if isinstance(fact, Unreadable) or type(fact.event) in model.takes)
+    if not isinstance(model.evolve, Several):
+        return _fold_one(model.evolve, taken)
+    group = _Many(model, model.evolve, (), 0)
+    for fact in taken:
+        group.apply(fact)
+    return group.written()
+
+
+def _fold_one(evolve: Callable[[R | None, Recorded[Any]], R | None], facts: Iterable[Fact]) -> list[R]:
+    """The same where a key owns one row: rebuilds spend their time here."""
+    row: R | None = None
+    position = 0
     for fact in facts:
         if isinstance(fact, Unreadable):
             raise fact.error
-        if isinstance(fact.event, model.events):
-            group.apply(fact)
-    return group.written()
+        evolved = evolve(row, fact)
+        if evolved is not row:
+            row, position = evolved, fact.position
+    return [] if row is None else [replace(row, position=position)]

@@ -74,6 +74,7 @@ class ReadModel(Generic[R]):
         self.key = key
         self.evolve = evolve
         self.events: tuple[type[Event], ...] = get_args(events)
+        self.takes = frozenset(self.events)
         self.opens_seals = opens_seals and any(map(has_personal_fields, self.events))
         self.closed_by = evolve.closed_by if isinstance(evolve, Several) else None
         self.table = Table(
@@ -88,7 +89,7 @@ class ReadModel(Generic[R]):
         if {column.name for column in self.table.columns} != set(row.__struct_fields__):
             msg = f"The columns of {self.consumer} are not the fields of {row.__name__}."
             raise TypeError(msg)
-        self.identity = tuple(column.name for column in self.table.primary_key)
+        self.identity = tuple(str(column.name) for column in self.table.primary_key)
         if not isinstance(evolve, Several) and self.identity != (key,):
             msg = f"A row of {self.consumer} is not all that its key owns: its evolve has to be one of several rows."
             raise TypeError(msg)

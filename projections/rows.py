@@ -50,7 +50,7 @@ class Rows(Generic[R]):
         self._row = model.row
         self._table = model.table
         columns = list(model.table.columns)
-        self._names = [column.name for column in columns]
+        self._names = [str(column.name) for column in columns]
         self._crossings = [_crossing(column.type) for column in columns]
         self._to_text = [None if crossing is None else crossing[0] for crossing in self._crossings]
         self._get_all: Callable[[R], tuple[Any, ...]] = attrgetter(*self._names)

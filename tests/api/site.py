@@ -21,9 +21,9 @@ from commands.links import VERIFY_EMAIL, link_token
 from events.connections import connect, open_pool
 from events.keys import derived
 from events.tail import Wakeups
-from projections.engine import Projector
 from projections.models import MODELS
 from projections.slices import Slices
+from projections.tables import Tables
 from settings import Settings
 from tests.projections.serving import serve
 from tests.support import Database
@@ -43,6 +43,7 @@ __all__ = [
 BASE_URL: Final = "https://muster.example"
 PASSWORD: Final = "a horse, a staple, a battery"
 PARTITIONS: Final = 2
+LOOK_SECONDS: Final = 0.05
 _numbers = itertools.count(1)
 T = TypeVar("T")
 
@@ -91,29 +92,38 @@ def environment_for(database: Database, **changes: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def projected(database: Database) -> AsyncIterator[None]:
-    """All views, kept at the log's end as a worker does it."""
+    """All views, all tables of which are kept at the log's end as a worker does it."""
     url = database.url("projector")
-    pool = await open_pool(url, "projector", PARTITIONS * len(MODELS) + 1)
+    pool = await open_pool(url, "projector", 3 * PARTITIONS * len(MODELS) + 2)
     wakeups = Wakeups(lambda: connect(url, "projector"))
     await wakeups.start()
-    projectors = [Projector(model, database.keys) for model in MODELS]
+    tables = Tables(MODELS, database.keys)
     async with pool.acquire() as connection:
         for model in MODELS:
             await serve(connection, model, PARTITIONS, database.role("reader"))
     slices = Slices(pool, wakeups, lambda _consumer, _events: None)
+    holding: dict[tuple[str, int], asyncio.Task[None]] = {}
 
-    async def held(projector: Projector[Any], partition: int) -> None:
+    async def held(table: str, partition: int) -> None:
+        while not slices.stopping and (projector := tables.projectors.get(table)):
+            if not await slices.hold(projector, partition):
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def look() -> None:
         while not slices.stopping:
-            await slices.hold(projector, partition)
+            await tables.look(pool)
+            for place in itertools.product(tables.projectors, range(PARTITIONS)):
+                if place not in holding or holding[place].done():
+                    holding[place] = asyncio.create_task(held(*place))
+            await asyncio.sleep(LOOK_SECONDS)
 
-    tasks = [
-        asyncio.create_task(held(projector, partition)) for projector in projectors for partition in range(PARTITIONS)
-    ]
+    looking = asyncio.create_task(look())
     try:
         yield
     finally:
         slices.stop()
-        await asyncio.gather(*tasks)
+        await looking
+        await asyncio.gather(*holding.values())
         await wakeups.stop()
         await pool.close()
 

@@ -81,12 +81,12 @@ async def test_whatever_is_planted_is_found_and_put_right(database, log, view, r
         if key in expected:
             continue
         expected[key] = what
-        match what:
+        match str(what):
             case "wrong":
                 await view.connection.execute(f"UPDATE views.{model.view} SET {columns} WHERE {model.key} = $1", key)
             case "missing":
                 await view.connection.execute(f"DELETE FROM views.{model.view} WHERE {model.key} = $1", key)
-            case "additional":
+            case _:
                 names = ", ".join(column.name for column in model.table.columns if column.name != model.key)
                 stranger = uuid7()
                 await view.connection.execute(

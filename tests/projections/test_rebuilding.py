@@ -15,7 +15,7 @@ from events.user import DisplayNameChanged, EmailVerified, RegistrationSupersede
 from projections.anew import Unfoldable
 from projections.checkpoints import Overtaken, move, take
 from projections.keeping import Store
-from projections.read_model import ReadModel, Several
+from projections.read_model import ReadModel
 from projections.rebuilding import Rebuilding
 from projections.rebuilds import RebuildUnderWay, ask, hold, rebuilds
 from projections.rolling_back import roll_back
@@ -24,7 +24,7 @@ from projections.serving import NothingKept, Serving, drop_kept, serving, servin
 from projections.users import USERS
 from tests.projections.log import in_partition
 from tests.projections.terms import TERMS
-from tests.projections.test_engine import TAGS
+from tests.projections.test_engine import TAGS, tag
 
 registered = UserRegistered("ada@example.com", "Ada")
 
@@ -194,11 +194,8 @@ async def test_stops_at_an_event_of_a_newer_version(log, view, store):
 
 
 async def test_stops_at_an_event_whose_row_the_table_refuses(database, log, partitioned, store):
-    assert not isinstance(TAGS.evolve, Several)
-    evolve_tags = TAGS.evolve
-
     def evolve(row: Any, recorded: Any) -> Any:
-        tagged: Any = evolve_tags(row, recorded)
+        tagged: Any = tag(row, recorded)
         return replace(tagged, seen=2**70) if "much" in tagged.tags else tagged
 
     view = await partitioned(1, TAGS)
