@@ -63,7 +63,8 @@ async def ensure_roles(connection: asyncpg.Connection, database: str, secret: by
 
 async def _has_settings(connection: asyncpg.Connection, role: str) -> bool:
     found: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM pg_db_role_setting WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = $1))", role
+        "SELECT EXISTS (SELECT FROM pg_db_role_setting WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = $1))",
+        role,
     )
     return found
 
