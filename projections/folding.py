@@ -1,6 +1,7 @@
 """The pure half of the engine: rows and events in, changed rows out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from events.event import Event, Recorded
 from projections.causes import told
-from projections.read_model import ReadModel, Row
+from projections.read_model import ReadModel, Row, Several
 
 __all__ = ["BLOCKED", "Fact", "Folded", "Parked", "Unreadable", "fold", "fold_whole"]
 
@@ -45,30 +46,57 @@ class Folded(Struct, Generic[R]):
     parked: list[Parked] = field(default_factory=list)
 
 
-class _Group(Generic[R]):
+class _One(Generic[R]):
+    """The only row of a key as it becomes, and what was applied to it last."""
+
+    __slots__ = ("_evolve", "_position", "_row", "seen")
+
+    def __init__(self, evolve: Callable[[R | None, Recorded[Any]], R | None], rows: Sequence[R], seen: int) -> None:
+        self._evolve = evolve
+        self._row = rows[0] if rows else None
+        self._position = 0
+        self.seen = max(seen, self._row.position) if self._row is not None else seen
+
+    def apply(self, fact: Recorded[Event]) -> None:
+        """Take one more fact, or raise what its evolve raises and stay as it was."""
+        evolved = self._evolve(self._row, fact)
+        if evolved is not self._row:
+            self._row, self._position = evolved, fact.position
+
+    @property
+    def gone(self) -> bool:
+        """Whether everything that was there before has to go."""
+        return self._row is None and self._position > 0
+
+    def written(self) -> list[R]:
+        """The rows that changed, each with its position."""
+        row, position = self._row, self._position
+        return [replace(row, position=position)] if row is not None and position else []
+
+
+class _Many(Generic[R]):
     """The rows of one key as they become: the open ones, and those to be written, with what was applied to them last."""
 
-    __slots__ = ("_model", "_open", "changed", "gone", "seen")
+    __slots__ = ("_changed", "_evolve", "_model", "_open", "gone", "seen")
 
-    def __init__(self, model: ReadModel[R], rows: Sequence[R], seen: int) -> None:
+    def __init__(self, model: ReadModel[R], several: Several[R], rows: Sequence[R], seen: int) -> None:
         self._model = model
+        self._evolve = several.evolve
         self._open = {model.identify(row): row for row in rows}
-        self.seen = max(seen, max((row.position for row in rows), default=0))
-        self.changed: dict[Any, tuple[R, int]] = {}
+        self._changed: dict[Any, tuple[R, int]] = {}
         self.gone = False
+        self.seen = max(seen, *(row.position for row in rows)) if rows else seen
 
-    def apply(self, fact: Fact) -> None:
+    def apply(self, fact: Recorded[Event]) -> None:
         """Take one more fact, or raise what its evolve raises and stay as it was."""
-        if isinstance(fact, Unreadable):
-            raise fact.error
-        model = self._model
-        changes = model.changes(tuple(self._open.values()), fact)
+        changes = self._evolve(tuple(self._open.values()), fact)
         if changes is None:
-            self._open, self.changed, self.gone = {}, {}, True
+            self._open, self._changed, self.gone = {}, {}, True
             return
-        for row in changes:
+        model = self._model
+        for row in tuple(changes):
             identity = model.identify(row)
-            self.changed[identity] = row, fact.position
+            self._changed[identity] = row, fact.position
             if model.is_open(row):
                 self._open[identity] = row
             else:
@@ -76,7 +104,14 @@ class _Group(Generic[R]):
 
     def written(self) -> list[R]:
         """The rows that changed, each with its position."""
-        return [replace(row, position=position) for row, position in self.changed.values()]
+        return [replace(row, position=position) for row, position in self._changed.values()]
+
+
+def _beginning(model: ReadModel[R]) -> Callable[[Sequence[R], int], _One[R] | _Many[R]]:
+    """What a key's rows are folded in, made of the open ones and of what they have seen."""
+    if isinstance(model.evolve, Several):
+        return partial(_Many, model, model.evolve)
+    return partial(_One, model.evolve)
 
 
 def fold(
@@ -93,20 +128,23 @@ def fold(
     same key, and all of the keys that are `blocked`, for the reason given.
     """
     folded: Folded[R] = Folded()
-    groups: dict[UUID, _Group[R]] = {}
+    begin = _beginning(model)
+    groups: dict[UUID, _One[R] | _Many[R]] = {}
     stopped = dict(blocked)
     for fact in facts:
         key = fact.subject_id
         assert key is not None, "a batch holds events about someone"
         group = groups.get(key)
         if group is None:
-            group = groups[key] = _Group(model, rows.get(key, ()), seen.get(key, 0) if seen else 0)
+            group = groups[key] = begin(rows.get(key, ()), seen.get(key, 0) if seen else 0)
         if fact.position <= group.seen:
             continue
         if (cause := stopped.get(key)) is not None:
             folded.parked.append(Parked(fact.position, key, cause))
             continue
         try:
+            if isinstance(fact, Unreadable):
+                raise fact.error
             group.apply(fact)
         except Exception as error:  # noqa: BLE001 - whatever an evolve fails with, other keys go on
             stopped[key] = BLOCKED
@@ -123,8 +161,10 @@ def fold_whole(model: ReadModel[R], facts: Iterable[Fact]) -> list[R]:
 
     Events that the model does not take are passed over. Raises for the first one that cannot be read or applied.
     """
-    group = _Group(model, (), 0)
+    group = _beginning(model)((), 0)
     for fact in facts:
-        if isinstance(fact, Unreadable) or isinstance(fact.event, model.events):
+        if isinstance(fact, Unreadable):
+            raise fact.error
+        if isinstance(fact.event, model.events):
             group.apply(fact)
     return group.written()

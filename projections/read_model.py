@@ -97,14 +97,3 @@ class ReadModel(Generic[R]):
     def is_open(self, row: R) -> bool:
         """Whether an event may still change the row."""
         return self.closed_by is None or getattr(row, self.closed_by) is None
-
-    def changes(self, rows: Sequence[R], recorded: Recorded[Any]) -> Sequence[R] | None:
-        """What an event makes of a key's open rows: those that are new or changed; None when all of the key is gone."""
-        if isinstance(self.evolve, Several):
-            changed = self.evolve.evolve(rows, recorded)
-            return None if changed is None else tuple(changed)
-        row = rows[0] if rows else None
-        evolved = self.evolve(row, recorded)
-        if evolved is row:
-            return ()
-        return None if evolved is None else (evolved,)

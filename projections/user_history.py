@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import BigInteger, Column, DateTime, Text
@@ -31,17 +30,12 @@ class UserVersion(KnownUser, frozen=True, kw_only=True):
 def evolve(rows: Sequence[UserVersion], recorded: Recorded[UserEvent]) -> Iterable[UserVersion] | None:
     """One version ends and the next begins; none is left of a registration that came to nothing, or of who was forgotten."""
     present = rows[0] if rows else None
-    facts = known(present, recorded.event, recorded)
-    if facts is None:
+    event, at = recorded.event, recorded.recorded_at
+    made = {"valid_from": at, "made_by": type(event).__name__, "made_at": recorded.position}
+    new = known(UserVersion, present, event, recorded, **made)
+    if new is None:
         return None
-    made: dict[str, Any] = {
-        "valid_from": recorded.recorded_at,
-        "made_by": type(recorded.event).__name__,
-        "made_at": recorded.position,
-    }
-    if present is None:
-        return [UserVersion(**facts, **made)]
-    return [replace(present, valid_to=recorded.recorded_at), replace(present, **facts, **made)]
+    return [new] if present is None else [replace(present, valid_to=at), new]
 
 
 USER_HISTORY = ReadModel(

@@ -1,8 +1,9 @@
 """The people whom queries show: one row for each registration that was not superseded and has not lapsed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeAlias, assert_never
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar, assert_never
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -86,6 +87,9 @@ class KnownUser(Row, frozen=True, kw_only=True):
     locked_until: datetime | None = None
 
 
+K = TypeVar("K", bound=KnownUser)
+
+
 class UserRow(KnownUser, frozen=True, kw_only=True):
     """A user, as the answers of the API tell it; `last_seen_at` is when a session began or, on a later day, went on."""
 
@@ -94,31 +98,35 @@ class UserRow(KnownUser, frozen=True, kw_only=True):
 
 UsersEvent: TypeAlias = UserEvent | SessionStarted | SessionContinued
 
+# A union written into `isinstance` would be made anew for every event.
+_SEEN: Final = (SessionStarted, SessionContinued)
+_OVER: Final = (RegistrationSuperseded, RegistrationLapsed)
+
 
 def evolve(row: UserRow | None, recorded: Recorded[UsersEvent]) -> UserRow | None:
     """The user after one more fact; nobody, when superseded or lapsed, or when what is personal about them was forgotten."""
     event = recorded.event
-    if isinstance(event, SessionStarted | SessionContinued):
+    if isinstance(event, _SEEN):
         return row and replace(row, last_seen_at=recorded.recorded_at)
-    facts = known(row, event, recorded)
-    if facts is None:
-        return None
-    return UserRow(**facts) if row is None else replace(row, **facts)
+    return known(UserRow, row, event, recorded)
 
 
-def known(row: KnownUser | None, event: UserEvent, recorded: Recorded[Any]) -> dict[str, Any] | None:
-    """The fields of a user that a fact makes or changes, the version among them; None when there is nobody any more, or yet."""
+def known(make: Callable[..., K], row: K | None, event: UserEvent, recorded: Recorded[Any], **more: Any) -> K | None:
+    """A row of `make` after one more fact of the user's stream, with whatever else it holds; None when there is nobody."""
     if row is None:
-        return _registered(event, recorded) if isinstance(event, UserRegistered) else None
-    if isinstance(event, RegistrationSuperseded | RegistrationLapsed):
+        if not isinstance(event, UserRegistered):
+            return None
+        return _registered(partial(make, **more) if more else make, event, recorded)
+    if isinstance(event, _OVER):
         return None
     changes = _changes(row, event)
     if not changes:
-        return {"version": recorded.version}
+        return replace(row, version=recorded.version, **more)
     if any(isinstance(value, Forgotten) for value in changes.values()):
         return None
-    status = _status(replace(row, **changes))
-    return {**changes, "status": status, "updated_at": recorded.recorded_at, "version": recorded.version}
+    changed = replace(row, **changes, updated_at=recorded.recorded_at, version=recorded.version, **more)
+    status = _status(changed)
+    return changed if status == changed.status else replace(changed, status=status)
 
 
 def _changes(row: KnownUser, event: UserEvent) -> dict[str, Any]:
@@ -185,24 +193,25 @@ def _status(row: KnownUser) -> str:
     return ACTIVE if row.locked_until is None else LOCKED
 
 
-def _registered(event: UserRegistered, recorded: Recorded[Any]) -> dict[str, Any] | None:
-    if any(isinstance(value, Forgotten) for value in (event.email, event.display_name, event.locale)):
+def _registered(make: Callable[..., K], event: UserRegistered, recorded: Recorded[Any]) -> K | None:
+    email, display_name, locale = event.email, event.display_name, event.locale
+    if isinstance(email, Forgotten) or isinstance(display_name, Forgotten) or isinstance(locale, Forgotten):
         return None
-    return {
-        "id": recorded.stream_id,
-        "email": event.email,
-        "email_verified": False,
-        "display_name": event.display_name,
-        "locale": event.locale,
-        "time_zone": None,
-        "picture_url": None,
-        "roles": (),
-        "status": UNVERIFIED,
-        "metadata": {OWN: {}, ADMIN: {}},
-        "registered_at": recorded.recorded_at,
-        "updated_at": recorded.recorded_at,
-        "version": recorded.version,
-    }
+    return make(
+        id=recorded.stream_id,
+        email=email,
+        email_verified=False,
+        display_name=display_name,
+        locale=locale,
+        time_zone=None,
+        picture_url=None,
+        roles=(),
+        status=UNVERIFIED,
+        metadata={OWN: {}, ADMIN: {}},
+        registered_at=recorded.recorded_at,
+        updated_at=recorded.recorded_at,
+        version=recorded.version,
+    )
 
 
 def known_columns(*identity: str) -> tuple[Column[Any], ...]:

@@ -31,6 +31,7 @@ from events.user import (
 )
 from projections.folding import fold, fold_whole
 from projections.models import MODELS
+from projections.read_model import Several
 from tests.projections.terms import OPEN_TERMS, TERMS
 from tests.support import NOON, History
 
@@ -74,7 +75,11 @@ def once(model, history):
         if type(recorded.event) not in model.events:
             continue
         rows = keys.setdefault(recorded.subject_id, {})
-        changes = model.changes([row for row in rows.values() if model.is_open(row)], recorded)
+        if isinstance(model.evolve, Several):
+            changes = model.evolve.evolve([row for row in rows.values() if model.is_open(row)], recorded)
+        else:
+            evolved = model.evolve(next(iter(rows.values()), None), recorded)
+            changes = None if evolved is None else [evolved]
         if changes is None:
             rows.clear()
         else:
