@@ -38,7 +38,7 @@ from tests.benchmarks.names import email_of, name_of
 __all__ = ["Life", "Realm", "Wave", "brief_waves", "long_waves"]
 
 REFRESHED_FOR: Final = timedelta(days=30)
-ROBOT: Final = Actor("system", name="lapse registrations")
+ROBOT: Final = Actor("robot", name="addresses")
 CLIENT: Final = ("203.0.113.7", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
 
 
@@ -219,20 +219,20 @@ LAPSES_AFTER: Final = 4
 """Days, by which nobody is left whom a robot would find."""
 
 
-def long_waves(realm: Realm, people: int, until: datetime) -> Iterator[Wave]:
+def long_waves(realm: Realm, people: int, until: datetime, block: int = BLOCK) -> Iterator[Wave]:
     """People who register over four weeks, and come back on later days: some five events each.
 
     Nine in ten prove the address and sign in at once; the other registrations lapse. On later days some sign out, sign in
     again, change a name, a language, a clock or a password, and a few are given a role. What happens is the same each time,
     times and ids are not.
     """
-    blocks = -(-people // BLOCK)
+    blocks = -(-people // block)
     every = timedelta(days=DAYS) / blocks
     later: dict[int, list[tuple[Life, str]]] = {}
     for wave in range(blocks):
         at = until - every * (blocks - wave)
         commands = []
-        for number in range(wave * BLOCK, min((wave + 1) * BLOCK, people)):
+        for number in range(wave * block, min((wave + 1) * block, people)):
             luck = random.Random(number)
             proves = luck.random() < 0.92
             life = Life(realm, number, at)
