@@ -7,9 +7,11 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
+from events.codec import decode
 from events.data_keys import DataKeys
+from events.event import Recorded
 from events.keys import MasterKey
-from events.store import COLUMNS, recorded
+from events.store import COLUMNS
 from projections.folding import Fact, Unreadable, fold, fold_whole
 from projections.read_model import ReadModel, Row
 from projections.topics import known_topics
@@ -117,10 +119,13 @@ class Anew(Generic[R]):
             place = page[-1]["subject_id"], page[-1]["notification_id"]
 
     def _fact(self, row: Any, keys: DataKeys | None) -> Fact:
+        stream_id, version, topic, state, position, stream_type, subject, recorded_at, metadata = row
+        key = None if keys is None else keys.fetched(subject)
         try:
-            return recorded(row, keys)
+            event = decode(topic, state, stream_id, version, key)
         except Exception as error:  # noqa: BLE001 - whoever asked decides what becomes of it
-            return Unreadable(row["notification_id"], row["subject_id"], error)
+            return Unreadable(position, subject, error)
+        return Recorded(event, position, stream_id, stream_type, version, subject, recorded_at, metadata or "")
 
     def _folded(self, facts: list[Fact]) -> Folded[R]:
         key = facts[0].subject_id

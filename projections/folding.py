@@ -1,6 +1,6 @@
 """The pure half of the engine: rows and events in, changed rows out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from events.event import Event, Recorded
 from projections.causes import told
-from projections.read_model import ReadModel, Row
+from projections.read_model import ReadModel, Row, Several
 
 __all__ = ["BLOCKED", "Fact", "Folded", "Parked", "Unreadable", "fold", "fold_whole"]
 
@@ -123,8 +123,23 @@ def fold_whole(model: ReadModel[R], facts: Iterable[Fact]) -> list[R]:
 
     Events that the model does not take are passed over. Raises for the first one that cannot be read or applied.
     """
+    taken = (fact for fact in facts if isinstance(fact, Unreadable) or type(fact.event) in model.takes)
+    if not isinstance(model.evolve, Several):
+        return _fold_one(model.evolve, taken)
     group = _Group(model, (), 0)
-    for fact in facts:
-        if isinstance(fact, Unreadable) or isinstance(fact.event, model.events):
-            group.apply(fact)
+    for fact in taken:
+        group.apply(fact)
     return group.written()
+
+
+def _fold_one(evolve: Callable[[R | None, Recorded[Any]], R | None], facts: Iterable[Fact]) -> list[R]:
+    """The same where a key owns one row: rebuilds spend their time here."""
+    row: R | None = None
+    position = 0
+    for fact in facts:
+        if isinstance(fact, Unreadable):
+            raise fact.error
+        evolved = evolve(row, fact)
+        if evolved is not row:
+            row, position = evolved, fact.position
+    return [] if row is None else [replace(row, position=position)]

@@ -74,6 +74,7 @@ class ReadModel(Generic[R]):
         self.key = key
         self.evolve = evolve
         self.events: tuple[type[Event], ...] = get_args(events)
+        self.takes = frozenset(self.events)
         self.opens_seals = opens_seals and any(map(has_personal_fields, self.events))
         self.closed_by = evolve.closed_by if isinstance(evolve, Several) else None
         self.table = Table(
