@@ -5,11 +5,10 @@ someone reads now and then. Memory is the most that any one process had resident
 """
 
 import asyncio
-import contextlib
 import itertools
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -37,18 +36,25 @@ MOST_MEGABYTES: Final = 300.0
 
 
 class _Command(Struct, frozen=True):
-    """A command of `muster`, given a folder for what it writes, and what it must have left there."""
+    """A command of `muster`, given a folder for what it writes, and what it must have left there.
+
+    `afterwards` is run when nobody measures, so that the next one finds what this one found.
+    """
 
     what: str
     arguments: Callable[[Path], list[str]]
     look: Callable[[Path, Database], Awaitable[None]]
+    afterwards: Sequence[str] = ()
 
 
 async def _all_are_shown(_folder: Path, database: Database) -> None:
     users, _ = await users_in_view(database)
-    registered = await database.query("SELECT count(*) AS users FROM stored_events WHERE topic = 'UserRegistered'")
-    if users != registered[0]["users"]:
-        raise Unexpected(f"{users} users are shown of {registered[0]['users']} who registered.")
+    rows = await database.query(
+        "SELECT count(*) FILTER (WHERE topic = 'UserRegistered') "
+        "- count(*) FILTER (WHERE topic IN ('RegistrationLapsed', 'RegistrationSuperseded')) AS users FROM stored_events"
+    )
+    if users != rows[0]["users"]:
+        raise Unexpected(f"{users} users are shown of {rows[0]['users']} who are there.")
 
 
 async def _all_are_exported(folder: Path, database: Database) -> None:
@@ -68,7 +74,12 @@ def _lines(file: Path) -> int:
 
 
 COMMANDS: Final = (
-    _Command("rebuild of the users", lambda _folder: ["projections", "rebuild", "users"], _all_are_shown),
+    _Command(
+        "rebuild of the users",
+        lambda _folder: ["projections", "rebuild", "users"],
+        _all_are_shown,
+        afterwards=("projections", "drop", "users"),
+    ),
     _Command(
         "export of the users, with what is personal",
         lambda folder: ["export", "users", "--personal", "--format", "ndjson", "--output", str(_exported(folder))],
@@ -129,9 +140,15 @@ def _seconds(
             async with watched(
                 {f"the API during a {command.what}": api.pid, f"a worker during a {command.what}": working}
             ) as seen:
-                reading = asyncio.create_task(_read(database, users, api.port))
-                seconds = await _run(house, database, command, folder, seen)
-                await _end(reading)
+                finished = asyncio.Event()
+                reading = asyncio.create_task(_read(database, users, api.port, finished))
+                begun = time.perf_counter()
+                await _run(house, database, command.arguments(folder), seen, f"the {command.what}")
+                seconds = time.perf_counter() - begun
+                finished.set()
+                await reading
+            if command.afterwards:
+                await _run(house, database, command.afterwards)
         for who, megabytes in seen.megabytes.items():
             peaks.setdefault((users, who), []).append(megabytes)
         await command.look(folder, database)
@@ -142,35 +159,28 @@ def _seconds(
     return measured
 
 
-async def _run(house: House, database: Database, command: _Command, folder: Path, seen: Peaks) -> float:
-    """The seconds of a command, from its start to its end."""
-    begun = time.perf_counter()
+async def _run(
+    house: House, database: Database, arguments: Sequence[str], seen: Peaks | None = None, name: str = ""
+) -> None:
+    """Run a command of `muster`, and see what memory it takes. Raises `Unexpected` when it fails."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "api.cli", *command.arguments(folder)),
+        *(sys.executable, "-m", "api.cli", *arguments),
         cwd=ROOT,
         env=house.environment(database),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    seen.watch(f"the {command.what}", child.pid)
+    if seen is not None:
+        seen.watch(name, child.pid)
     printed, _ = await child.communicate()
-    seconds = time.perf_counter() - begun
     if child.returncode != 0:
-        raise Unexpected(f"{command.what}: {printed[-500:].decode(errors='replace')}")
-    return seconds
+        raise Unexpected(f"muster {' '.join(arguments)}: {printed[-500:].decode(errors='replace')}")
 
 
-async def _read(database: Database, users: int, port: int) -> None:
+async def _read(database: Database, users: int, port: int, finished: asyncio.Event) -> None:
     """People look at themselves, again and again."""
     known = await some_people(database, users, READERS)
-    while True:
+    while not finished.is_set():
         fresh = await tokens(database, known)
         reads = itertools.cycle([get(f"/v1/users/{one.id}", token) for one, token in zip(known, fresh, strict=True)])
         await pace(port, reads, READS, frozenset({200}), seconds=A_WHILE)
-
-
-async def _end(reading: "asyncio.Task[None]") -> None:
-    """Stop reading; raises what was not expected."""
-    reading.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await reading

@@ -11,7 +11,7 @@ from passlib.hash import argon2
 
 from events.appending import APPEND, arguments
 from events.connections import connect
-from events.keys import DataKey
+from events.keys import DataKey, derived
 from tests.benchmarks.lives import DAYS, Realm, Wave
 from tests.benchmarks.requests import PASSWORD
 from tests.support import Database
@@ -33,7 +33,7 @@ async def realm_of(database: Database, now: datetime) -> Realm:
         months[month] = key
     await connection.close()
     hashed = argon2.using(type="ID", memory_cost=19_456, time_cost=2, parallelism=1).hash(PASSWORD)
-    return Realm(database.secret, database.keys, hashed, months)
+    return Realm(derived(database.secret, "claims"), database.keys, hashed, months)
 
 
 async def fill_with(

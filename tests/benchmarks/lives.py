@@ -28,6 +28,7 @@ from events.user import (
     EmailVerified,
     LocaleChanged,
     PasswordChanged,
+    RegistrationLapsed,
     RoleGranted,
     TimeZoneChanged,
     UserRegistered,
@@ -37,13 +38,14 @@ from tests.benchmarks.names import email_of, name_of
 __all__ = ["Life", "Realm", "Wave", "brief_waves", "long_waves"]
 
 REFRESHED_FOR: Final = timedelta(days=30)
+ROBOT: Final = Actor("robot", name="addresses")
 CLIENT: Final = ("203.0.113.7", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
 
 
 class Realm(Struct, frozen=True):
     """What everyone shares: keys, one password hash, and each month's key for whence a command came."""
 
-    secret: bytes
+    claims_key: bytes
     keys: DataKeys
     hashed: str
     months: Mapping[str, DataKey]
@@ -92,8 +94,7 @@ class Life:
         """Register, perhaps do more at once, and perhaps sign in; the address is claimed, as proved if that is among it."""
         append = Append(_id(at), expected={self.id: 0})
         proved = any(isinstance(event, EmailVerified) for event in events)
-        key = claim_key(self._realm.secret, email_of(self.number))
-        append.claims.append(ClaimChange(EMAIL_SCOPE, key, None, self.id, proved))
+        append.claims.append(ClaimChange(EMAIL_SCOPE, self._claimed(), None, self.id, proved))
         self._keep(append, self.id, PASSWORD, self._realm.hashed.encode())
         assert self._use is not None
         append.keys.append(self._use)
@@ -106,11 +107,21 @@ class Life:
             self._sign_in(append, at)
         return append
 
-    def does(self, at: datetime, event: Event) -> Append:
+    def does(self, at: datetime, event: Event, actor: Actor | None = None) -> Append:
         """One more fact."""
         append = Append(_id(at), expected={self.id: self._version})
-        self._record(append, at, COMMANDS[type(event)], event, self._actor)
+        self._record(append, at, COMMANDS[type(event)], event, actor or self._actor)
         return append
+
+    def lapses(self, at: datetime) -> Append:
+        """The address was never proved: it is free again, and the password is gone."""
+        append = self.does(at, RegistrationLapsed(), ROBOT)
+        append.claims.append(ClaimChange(EMAIL_SCOPE, self._claimed(), self.id, None))
+        append.secrets.append(SecretChange(self.id, PASSWORD, self.id, 1, None))
+        return append
+
+    def _claimed(self) -> bytes:
+        return claim_key(self._realm.claims_key, email_of(self.number))
 
     def signs_in(self, at: datetime) -> Append:
         """Begin a session."""
@@ -175,6 +186,7 @@ COMMANDS: Final[Mapping[type[Event], str]] = {
     LocaleChanged: "ChangeLocale",
     TimeZoneChanged: "ChangeTimeZone",
     PasswordChanged: "ChangePassword",
+    RegistrationLapsed: "LapseRegistration",
     RoleGranted: "GrantRole",
 }
 
@@ -200,31 +212,33 @@ def brief_waves(realm: Realm, people: int, at: datetime, each: int) -> Iterator[
             yield Wave(at, [life.does(at, step(life)) for life in block])
 
 
-DAYS: Final = 30
-"""How long ago the first of those who live longer registered."""
+DAYS: Final = 28
+"""How long ago the first of those who live longer registered: no session has expired yet."""
+
+LAPSES_AFTER: Final = 4
+"""Days, by which nobody is left whom a robot would find."""
 
 
-def long_waves(realm: Realm, people: int, until: datetime) -> Iterator[Wave]:
-    """People who register over 30 days, and come back on later ones: some five events each.
+def long_waves(realm: Realm, people: int, until: datetime, block: int = BLOCK) -> Iterator[Wave]:
+    """People who register over four weeks, and come back on later days: some five events each.
 
-    Nine in ten prove the address and sign in at once. On later days some sign out, sign in again, change a name, a
-    language, a clock or a password, and a few are given a role. What happens is the same each time, times and ids are not.
+    Nine in ten prove the address and sign in at once; the other registrations lapse. On later days some sign out, sign in
+    again, change a name, a language, a clock or a password, and a few are given a role. What happens is the same each time,
+    times and ids are not.
     """
-    blocks = -(-people // BLOCK)
+    blocks = -(-people // block)
     every = timedelta(days=DAYS) / blocks
-    a_day = max(1, blocks // DAYS)
     later: dict[int, list[tuple[Life, str]]] = {}
     for wave in range(blocks):
         at = until - every * (blocks - wave)
         commands = []
-        for number in range(wave * BLOCK, min((wave + 1) * BLOCK, people)):
+        for number in range(wave * block, min((wave + 1) * block, people)):
             luck = random.Random(number)
             proves = luck.random() < 0.92
             life = Life(realm, number, at)
             commands.append(life.registers(at, *([EmailVerified()] if proves else []), session=proves))
-            if proves:
-                for day, deed in _deeds(luck):
-                    later.setdefault(wave + day * a_day, []).append((life, deed))
+            for day, deed in _deeds(luck) if proves else ((LAPSES_AFTER, "lapse"),):
+                later.setdefault(wave + max(1, round(day * blocks / DAYS)), []).append((life, deed))
         yield Wave(at, commands)
         # A moment later, and one after the other: nobody does two things in one transaction.
         due = later.pop(wave, [])
@@ -263,6 +277,8 @@ def _done(life: Life, deed: str, at: datetime) -> Append:
             return life.does(at, LocaleChanged("fr-FR"))
         case "time zone":
             return life.does(at, TimeZoneChanged("Europe/Paris"))
+        case "lapse":
+            return life.lapses(at)
         case "password":
             return life.does(at, PasswordChanged())
         case _:
