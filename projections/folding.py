@@ -166,6 +166,8 @@ def fold_whole(model: ReadModel[R], facts: Iterable[Fact]) -> list[R]:
         return _fold_one(model.evolve, taken)
     group = _Many(model, model.evolve, (), 0)
     for fact in taken:
+        if isinstance(fact, Unreadable):
+            raise fact.error
         group.apply(fact)
     return group.written()
 
