@@ -26,7 +26,19 @@ from projections.users import USERS
 from queries.user_filters import CONDITIONS, Columns, Sort
 from queries.users import MOST_USERS, UserView, checkpoints
 
-__all__ = ["REACHED", "VIEWS", "Part", "Views", "counted", "gathered", "is_straight", "place", "straight", "walked"]
+__all__ = [
+    "REACHED",
+    "VIEWS",
+    "Part",
+    "Views",
+    "counted",
+    "gathered",
+    "is_searched",
+    "is_straight",
+    "place",
+    "straight",
+    "walked",
+]
 
 
 class Views(NamedTuple):
@@ -44,6 +56,11 @@ class Part(Struct, frozen=True):
 
     valued: bool | None
     placed: bool
+
+
+def is_searched(names: tuple[str, ...]) -> bool:
+    """Whether it is asked for a text."""
+    return "search" in names or "search everyone" in names
 
 
 def is_straight(sort: Sort, names: tuple[str, ...]) -> bool:
@@ -110,7 +127,7 @@ def straight(views: Views, sort: Sort, names: tuple[str, ...], placed: bool) -> 
 @lru_cache(maxsize=256)
 def walked(views: Views, sort: Sort, part: Part, names: tuple[str, ...], rows: int) -> Statement:
     """The first of a part that are found within so many rows of its order."""
-    searched = "search" in names
+    searched = is_searched(names)
     begun, other = views.users.table, views.names.table
     if sort.by_name or (searched and sort.column in other.columns):
         begun, other = other, begun
@@ -150,7 +167,7 @@ def counted(views: Views, names: tuple[str, ...]) -> Statement:
 
 def _everything(views: Views, names: tuple[str, ...], *, names_too: bool) -> tuple[Any, dict[str, Any]]:
     """All users, with their names where these are asked about; who is not in both views yet is in neither."""
-    if not names_too and "search" not in names:
+    if not names_too and not is_searched(names):
         return views.users.table, dict(views.users.table.columns)
     joined = views.users.table.join(views.names.table, views.users.table.columns.id == views.names.table.columns.id)
     return joined, {**views.users.table.columns, **views.names.table.columns}
