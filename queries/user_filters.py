@@ -1,5 +1,6 @@
 """Which users a list shows and in which order, as clauses over the two read models that it is made from."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -19,6 +20,9 @@ MOST_SEARCHED: Final = 100
 
 FIRST_WIDE: Final = 0x2E80
 """From here on letters are written wide, without blanks between words: Chinese, Japanese, Korean."""
+
+HAS_TRIGRAMS: Final = re.compile(r"[^\W_]{3}|[^\W_]{2}[\W_](?!$)|[\W_](?<!^%)[^\W_]")
+"""Whether a pattern holds three letters in a row, or some of them at the beginning or the end of a word."""
 
 Columns = Mapping[str, ColumnElement[Any]]
 """The columns of users and of their names, wherever they are taken from."""
@@ -43,6 +47,8 @@ class UserFilters(Struct, frozen=True):
     def conditions(self) -> tuple[str, ...]:
         """The names of the conditions that say it, always in the same order."""
         names = {name for name in self.__struct_fields__ if getattr(self, name) not in (None, frozenset(), False)}
+        if self.search is not None and not HAS_TRIGRAMS.search(self._pattern()):
+            names = names - {"search"} | {"search everyone"}
         if self.verified is False:
             names.add("unverified")
         if self.statuses and ACTIVE not in self.statuses:
@@ -58,8 +64,12 @@ class UserFilters(Struct, frozen=True):
             "created_to": self.created_to,
             "seen_from": self.seen_from,
             "seen_to": self.seen_to,
-            "search": None if self.search is None else _pattern(plain(self.search) or self.search),
+            "search": None if self.search is None else self._pattern(),
         }
+
+    def _pattern(self) -> str:
+        assert self.search is not None
+        return _pattern(plain(self.search) or self.search)
 
 
 def _pattern(term: str) -> str:
@@ -97,6 +107,8 @@ CONDITIONS: Final[dict[str, Callable[[Columns], ColumnElement[bool]]]] = {
     "seen_from": lambda users: users["last_seen_at"] >= given("seen_from", _moment),
     "seen_to": lambda users: users["last_seen_at"] < given("seen_to", _moment),
     "search": lambda users: users["sought"].like(given("search", Text)),
+    # An expression that no index has: one of trigrams would be read as a whole, and everyone after it.
+    "search everyone": lambda users: users["sought"].concat("").like(given("search", Text)),
 } | {
     f"only {' or '.join(statuses)}": _only(*statuses)
     for statuses in (

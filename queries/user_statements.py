@@ -34,6 +34,7 @@ __all__ = [
     "Part",
     "counted",
     "gathered",
+    "is_searched",
     "is_straight",
     "place",
     "straight",
@@ -76,6 +77,11 @@ class Part(Struct, frozen=True):
 
     valued: bool | None
     placed: bool
+
+
+def is_searched(names: tuple[str, ...]) -> bool:
+    """Whether it is asked for a text."""
+    return "search" in names or "search everyone" in names
 
 
 def is_straight(sort: Sort, names: tuple[str, ...]) -> bool:
@@ -151,7 +157,7 @@ def straight(tables: ListTables, sort: Sort, names: tuple[str, ...], placed: boo
 @lru_cache(maxsize=256)
 def walked(tables: ListTables, sort: Sort, part: Part, names: tuple[str, ...], rows: int) -> Statement:
     """The first of a part that are found within so many rows of its order."""
-    searched = "search" in names
+    searched = is_searched(names)
     of_both = searched or sort.by_name
     begun = tables.of_users
     other: Any = tables.of_names if of_both else None
@@ -193,7 +199,7 @@ def counted(tables: ListTables, names: tuple[str, ...]) -> Statement:
 def _everything(tables: ListTables, names: tuple[str, ...], *, names_too: bool) -> tuple[Any, dict[str, Any]]:
     """All users, with their names where these are asked about; who is not in both views yet is in neither."""
     users_table = tables.of_users
-    if not names_too and "search" not in names:
+    if not names_too and not is_searched(names):
         return users_table, dict(users_table.columns)
     names_table = tables.of_names
     joined = users_table.join(names_table, users_table.columns.id == names_table.columns.id)

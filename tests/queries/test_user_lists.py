@@ -282,6 +282,13 @@ async def test_no_term_reaches_over_from_the_name_into_the_address(log, lists, r
         assert len(await everyone(reader_pool, UserFilters(search=term))) == number
 
 
+@pytest.mark.parametrize(
+    ("term", "indexed"), [("ada", True), ("ad", True), ("a.b", True), ("明", False), ("!!!", False), ("a@", False)]
+)
+def test_asks_the_index_of_trigrams_only_for_texts_that_have_some(term, indexed):
+    assert UserFilters(search=term).conditions() == (("search",) if indexed else ("search everyone",))
+
+
 async def test_remembers_no_more_statements_than_it_needs(log, lists, reader_pool):
     await registered(log, 1)
     await lists.catch_up()
