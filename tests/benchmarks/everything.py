@@ -75,17 +75,17 @@ def _lines(file: Path) -> int:
 
 COMMANDS: Final = (
     _Command(
-        "rebuild of the users",
+        "rebuilding users",
         lambda _folder: ["projections", "rebuild", "users"],
         _all_are_shown,
         afterwards=("projections", "drop", "users"),
     ),
     _Command(
-        "export of the users, with what is personal",
+        "exporting users with what is personal",
         lambda folder: ["export", "users", "--personal", "--format", "ndjson", "--output", str(_exported(folder))],
         _all_are_exported,
     ),
-    _Command("verify of the users", lambda _folder: ["projections", "verify", "users"], _all_are_shown),
+    _Command("verifying users", lambda _folder: ["projections", "verify", "users"], _all_are_shown),
 )
 
 
@@ -137,13 +137,11 @@ def _seconds(
         folder.mkdir(exist_ok=True)
         async with house.working(worker) as (working,), house.serving(server) as (api, _):
             await caught_up(database)
-            async with watched(
-                {f"the API during a {command.what}": api.pid, f"a worker during a {command.what}": working}
-            ) as seen:
+            async with watched({f"the API, {command.what}": api.pid, f"a worker, {command.what}": working}) as seen:
                 finished = asyncio.Event()
                 reading = asyncio.create_task(_read(database, users, api.port, finished))
                 begun = time.perf_counter()
-                await _run(house, database, command.arguments(folder), seen, f"the {command.what}")
+                await _run(house, database, command.arguments(folder), seen, f"the command itself, {command.what}")
                 seconds = time.perf_counter() - begun
                 finished.set()
                 await reading

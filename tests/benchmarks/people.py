@@ -19,10 +19,10 @@ from commands.verify_email import VerifyEmail
 from events.committer import Committer
 from events.connections import connect, open_pool
 from events.event import ANONYMOUS
-from queries.users import VIEW
 from tests.api.site import BASE_URL, projected, settings_for
 from tests.benchmarks.requests import PASSWORD
-from tests.support import Database, until
+from tests.benchmarks.views import caught_up
+from tests.support import Database
 
 __all__ = ["Person", "people", "tokens", "vacuum"]
 
@@ -73,18 +73,8 @@ async def people(database: Database, count: int) -> list[Person]:
         await pool.close()
         hasher.close()
     async with projected(database):
-        await until(lambda: _shown(database), 120)
+        await caught_up(database, patience=120)
     return made
-
-
-async def _shown(database: Database) -> bool:
-    """Whether the view has come to the log's end."""
-    rows = await database.query(
-        "SELECT min(position) >= (SELECT max(notification_id) FROM stored_events) AS shown "
-        "FROM checkpoints WHERE consumer = $1",
-        VIEW,
-    )
-    return bool(rows[0]["shown"])
 
 
 async def tokens(database: Database, people: Iterable[Person], *roles: str) -> list[str]:
