@@ -20,7 +20,9 @@ from events.store import head
 from projections.database import Statement
 from projections.models import MODELS
 from projections.personal_columns import PERSONAL_COLUMNS
+from projections.positions import ViewBehind
 from projections.read_model import ReadModel
+from projections.serving import serving_table
 from projections.topics import known_topics
 from queries.history import EventView, shown_row
 
@@ -91,10 +93,20 @@ def _model(name: str) -> ReadModel[Any]:
     return next(model for model in MODELS if model.name == name)
 
 
+async def _serving(connection: Reading, name: str) -> ReadModel[Any]:
+    """The model over the table that serves it. Raises `ViewBehind` when none does yet."""
+    model = _model(name)
+    table = await serving_table(connection, model)
+    if table is None:
+        raise ViewBehind.being_built()
+    return model.on(table)
+
+
 async def view_position(connection: Reading, name: str) -> int:
-    """The position that all of a view reflects."""
+    """The position that all of a view reflects; 0 for one that is still being built."""
+    table = await serving_table(connection, _model(name))
     position: int = await connection.fetchval(
-        "SELECT coalesce(min(position), 0) FROM checkpoints WHERE consumer = $1", _model(name).consumer
+        "SELECT coalesce(min(position), 0) FROM checkpoints WHERE consumer = $1", table
     )
     return position
 
@@ -105,12 +117,12 @@ async def exported_view(
 ) -> AsyncIterator[Export]:
     """A view as it is now, in one snapshot, for as long as the context is open; personal columns where they are asked for.
 
-    Raises `NotYet` when it does not reflect `at_least`.
+    Raises `NotYet` when it does not reflect `at_least`, and `ViewBehind` when it is still being built.
     """
-    model = _model(name)
-    columns = [column for column in model.table.columns if personal or column.name not in PERSONAL_COLUMNS]
-    rows = Statement(select(*columns).order_by(*model.table.primary_key.columns))
     async with connection.transaction(isolation="repeatable_read", readonly=True):
+        model = await _serving(connection, name)
+        columns = [column for column in model.table.columns if personal or column.name not in PERSONAL_COLUMNS]
+        rows = Statement(select(*columns).order_by(*model.table.primary_key.columns))
         position = await view_position(connection, name)
         if position < at_least:
             raise NotYet(model.name, at_least, position)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import date
-from functools import cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -10,12 +9,14 @@ from sqlalchemy import BigInteger, Date, DateTime, Table, cast, column, func, se
 
 from events.connections import Reading
 from projections.database import Statement, given
+from projections.positions import ViewBehind
+from projections.serving import PerTable, serving_table
 from projections.user_days import USER_DAYS
 from queries.periods import Granularity, Range, beginning, following, periods
 
 __all__ = ["VIEW", "Cohort", "Series", "active_users", "registrations", "retention", "sign_ins", "verifications"]
 
-VIEW: Final = USER_DAYS.consumer
+VIEW: Final = USER_DAYS.view
 """The view that statistics are made of, as its positions are known."""
 
 Counts = Mapping[str, int]
@@ -129,9 +130,15 @@ class _Statements:
         return _at_its_position(self._consumer, counted.subquery())
 
 
-@cache
-def _of(days: Table) -> _Statements:
-    return _Statements(days)
+_statements: Final = PerTable(USER_DAYS, lambda model: _Statements(model.table))
+
+
+async def _of(pool: Reading) -> _Statements:
+    """The questions about the table that serves. Raises `ViewBehind` when none does yet."""
+    serving = await serving_table(pool, USER_DAYS)
+    if serving is None:
+        raise ViewBehind.being_built()
+    return _statements[serving]
 
 
 def _told(count: int, smallest: int, hidden: int = 0) -> int | None:
@@ -160,13 +167,15 @@ def _position(rows: list[Any]) -> int:
 
 async def registrations(pool: Reading, over: Range, granularity: Granularity, smallest: int = 1) -> Series:
     """Registrations, also those that nobody proved."""
-    rows = await _of(USER_DAYS.table).counted["registered"].fetch(pool, begins=over[0], ends=over[1])
+    ask = await _of(pool)
+    rows = await ask.counted["registered"].fetch(pool, begins=over[0], ends=over[1])
     return _series(rows, {"registered": "registrations"}, over, granularity, smallest)
 
 
 async def verifications(pool: Reading, over: Range, granularity: Granularity, smallest: int = 1) -> Series:
     """Registrations whose address was proved, on the day of the proof."""
-    rows = await _of(USER_DAYS.table).counted["verified"].fetch(pool, begins=over[0], ends=over[1])
+    ask = await _of(pool)
+    rows = await ask.counted["verified"].fetch(pool, begins=over[0], ends=over[1])
     return _series(rows, {"verified": "verifications"}, over, granularity, smallest)
 
 
@@ -175,13 +184,15 @@ async def sign_ins(pool: Reading, over: Range, granularity: Granularity, smalles
 
     Failures are no events: they are counted as they happen, and no position tells up to when.
     """
-    rows = await _of(USER_DAYS.table).signed_in.fetch(pool, begins=over[0], ends=over[1])
+    ask = await _of(pool)
+    rows = await ask.signed_in.fetch(pool, begins=over[0], ends=over[1])
     return _series(rows, {"signed_in": "sign_ins", "failed": "failures"}, over, granularity, smallest)
 
 
 async def active_users(pool: Reading, over: Range, granularity: Granularity, smallest: int = 1) -> Series:
     """Users who signed in or went on with a session of an earlier day, each once in a period."""
-    rows = await _of(USER_DAYS.table).active[granularity].fetch(pool, begins=over[0], ends=over[1])
+    ask = await _of(pool)
+    rows = await ask.active[granularity].fetch(pool, begins=over[0], ends=over[1])
     found = {row["period"]: row["active"] for row in rows}
     counts = {period: {"active_users": _told(found.get(period, 0), smallest)} for period in periods(*over, granularity)}
     return Series(counts, _position(rows))
@@ -196,7 +207,8 @@ async def retention(
     """
     last = beginning(today, granularity)
     until = following(last, granularity)
-    rows = await _of(USER_DAYS.table).retained[granularity].fetch(pool, begins=over[0], ends=over[1], until=until)
+    ask = await _of(pool)
+    rows = await ask.retained[granularity].fetch(pool, begins=over[0], ends=over[1], until=until)
     active = {(row["cohort"], row["period"]): row["active"] for row in rows}
     sizes: dict[date, int] = {row["cohort"]: row["size"] for row in rows if row["cohort"] == row["period"]}
     cohorts = []
