@@ -103,6 +103,8 @@ async def swap(connection: asyncpg.Connection, model: ReadModel[Any], target: st
         before = await connection.fetchval(
             "SELECT serving FROM read_models WHERE name = $1 AND version = $2 FOR UPDATE", model.name, model.version
         )
+        if before == target:
+            return True
         reached = before or await _earlier(connection, model)
         if reached is not None and not await _caught_up(connection, target, reached):
             return False

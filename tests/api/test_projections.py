@@ -160,7 +160,7 @@ async def test_how_projections_do_is_told_alike_over_http_and_at_the_console(sit
     at_the_console = await told(site, "projections")
     assert [item["table"] for item in at_the_console] == [item["table"] for item in answer.json()["items"]]
     table = (await muster(site, "projections")).stdout.splitlines()
-    assert table[0].split()[:3] == ["NAME", "TABLE", "PARTITION"]
+    assert table[0].split()[:4] == ["NAME", "TABLE", "STATE", "PARTITION"]
     assert table[1].split()[0] == "users"
 
 

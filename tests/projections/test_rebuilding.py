@@ -15,13 +15,16 @@ from events.user import DisplayNameChanged, EmailVerified, RegistrationSupersede
 from projections.anew import Unfoldable
 from projections.checkpoints import Overtaken, move, take
 from projections.keeping import Store
+from projections.positions import ViewBehind
 from projections.read_model import ReadModel
 from projections.rebuilding import Rebuilding
 from projections.rebuilds import RebuildUnderWay, ask, hold, rebuilds
 from projections.rolling_back import roll_back
 from projections.rows import Rows
-from projections.serving import NothingKept, Serving, drop_kept, serving, serving_table
+from projections.serving import NothingKept, Serving, drop_kept, serving, serving_table, swap
+from projections.tables import open_view
 from projections.users import USERS
+from queries.users import users
 from tests.projections.log import in_partition
 from tests.projections.terms import TERMS
 from tests.projections.test_engine import TAGS, tag
@@ -255,6 +258,14 @@ async def test_the_table_that_is_kept_follows_and_never_overtakes(log, partition
     assert await view.positions() == [end, end]
 
 
+async def test_swapping_twice_is_swapping_once(log, view, store):
+    await log.add(uuid7(), registered)
+    table = await rebuild(store)
+    before = await serving(view.connection)
+    assert await swap(view.connection, USERS, table)
+    assert await serving(view.connection) == before
+
+
 async def test_a_holder_who_does_not_know_of_the_swap_writes_nothing(log, view, store):
     await log.add(uuid7(), registered)
     await view.catch_up()
@@ -276,3 +287,73 @@ async def test_a_dead_rebuild_that_still_writes_is_ended(database, log, view, st
     async with asyncio.timeout(20):
         assert await rebuild(store) == f"{USERS.view}_2"
     late.terminate()
+
+
+async def test_processes_beside_build_the_same(database, log, view, store):
+    await people(log)
+    await view.catch_up()
+    table = await Rebuilding(store, USERS, 1, range_events=9).run(2)
+    assert await rows_of(database, USERS, table) == await rows_of(database, USERS, USERS.view)
+
+
+async def test_processes_beside_stop_at_what_they_cannot_take(log, view, store):
+    await people(log, 4)
+    position = await log.add_raw(ada := uuid7(), "DisplayNameChanged", b"not json")
+    with pytest.raises(Unfoldable) as stopped:
+        await Rebuilding(store, USERS, 1, range_events=3).run(2)
+    assert (stopped.value.position, stopped.value.key) == (position, ada)
+
+
+async def test_a_view_of_which_something_happened_serves_only_once_it_is_built(
+    database, log, connection, store, reader_pool
+):
+    await log.add(uuid7(), registered)
+    await open_view(connection, USERS, 2, store.reader)
+    await open_view(connection, USERS, 2, store.reader)
+    with pytest.raises(ViewBehind):
+        await users(reader_pool)
+    (asked,) = await rebuilds(connection)
+    assert (asked.state, asked.alive) == ("asked", False)
+    assert await rebuild(store, by_workers=True) == USERS.view
+    assert len((await users(reader_pool)).items) == 1
+    await open_view(connection, USERS, 3, store.reader)
+    assert len(await database.query("SELECT 1 FROM checkpoints WHERE consumer = $1", USERS.view)) == 3
+
+
+async def test_a_view_of_which_nothing_happened_serves_at_once(database, connection, store, reader_pool):
+    await open_view(connection, USERS, 2, store.reader)
+    assert (await users(reader_pool)).items == []
+    assert await rebuilds(connection) == []
+
+
+async def test_a_view_whose_table_is_gone_is_built_again(database, log, view, store):
+    await log.add(uuid7(), registered)
+    await view.catch_up()
+    await view.connection.execute(f"DROP TABLE views.{USERS.view}")
+    await open_view(view.connection, USERS, 1, store.reader)
+    assert await serving_table(view.connection, USERS) is None
+    table = await rebuild(store, by_workers=True)
+    assert len(await rows_of(database, USERS, table)) == 1
+
+
+async def test_a_new_version_comes_up_with_the_one_before_and_leaves_it_until_it_is_dropped(
+    database, log, view, store, connection
+):
+    await log.add(uuid7(), registered)
+    await view.catch_up()
+    newer = ReadModel(
+        "users",
+        USERS.version + 1,
+        columns=[column._copy() for column in USERS.table.columns if column.name != "position"],
+        row=USERS.row,
+        key="id",
+        events=UserRegistered | EmailVerified,
+        evolve=USERS.evolve,
+    )
+    await open_view(connection, newer, 1, store.reader)
+    assert await serving_table(connection, newer) is None
+    table = await rebuild(store, newer, by_workers=False)
+    assert await serving_table(connection, USERS) == USERS.view
+    assert await tables(database) == {USERS.view, table}
+    assert await drop_kept(connection, newer) == [USERS.view]
+    assert await tables(database) == {table}
