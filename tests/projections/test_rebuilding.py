@@ -24,7 +24,8 @@ from projections.rows import Rows
 from projections.serving import NothingKept, Serving, drop_kept, serving, serving_table, swap
 from projections.tables import open_view
 from projections.users import USERS
-from queries.users import users
+from queries.user_lists import users
+from queries.users 
 from tests.projections.log import in_partition
 from tests.projections.terms import TERMS
 from tests.projections.test_engine import TAGS, tag

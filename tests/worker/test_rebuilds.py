@@ -20,7 +20,9 @@ from projections.rebuilds import ask, rebuilds
 from projections.serving import serving_table
 from projections.users import USERS
 from projections.verifying import Verifier
-from queries.users import VIEW, user_by_id, users
+from queries.user_lists import users
+from queries.user_statements import ListTables
+from queries.users import VIEW, user_by_id
 from tests.support import Database, until
 
 REBUILD = """
@@ -100,7 +102,7 @@ async def test_killed_under_load_nothing_goes_back_and_the_last_one_serves(datab
             while not over.is_set():
                 for known, pool in (one, other):
                     user, reached = await user_by_id(pool, people[0], table=known.serving(VIEW))
-                    page = await users(pool, limit=1, table=known.serving(VIEW))
+                    page = await users(pool, limit=1, tables=ListTables(known.serving(VIEW)))
                     assert user is not None
                     assert (reached >= mine, page.position >= others) == (True, True)
                     mine, others = reached, page.position
