@@ -25,7 +25,6 @@ from projections.serving import NothingKept, Serving, drop_kept, serving, servin
 from projections.tables import open_view
 from projections.users import USERS
 from queries.user_lists import users
-from queries.users 
 from tests.projections.log import in_partition
 from tests.projections.terms import TERMS
 from tests.projections.test_engine import TAGS, tag

@@ -146,7 +146,7 @@ async def test_a_rebuild_that_was_asked_for_is_gone_on_with_by_another_worker(da
     workers.kill(first)
     workers.start()
     await until(lambda: _is(database, {"done"}), 60)
-    (last,) = await rebuilds(connection)
+    (last,) = await rebuilds(connection, USERS.name)
     assert await serving_table(connection, USERS) == last.table
     assert last.table != USERS.view
     assert await database.query("SELECT 1 FROM deliveries GROUP BY position HAVING count(*) > 1") == []
