@@ -26,7 +26,7 @@ ON_A_TERMINAL_SECONDS: Final = 0.1
 
 
 class Meter:
-    """One line of standard error that tells how long work is coming on: kept up to date on a terminal, else told anew."""
+    """Tells on standard error how work comes on: on a terminal in one line that is kept up to date, else now and then anew."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -38,6 +38,7 @@ class Meter:
         """It is in this state, with so much done."""
         now = time.monotonic()
         if state != self._state:
+            self.end()
             self._begun = now
         elif now - self._told < (ON_A_TERMINAL_SECONDS if self._terminal else TELLS_EVERY_SECONDS):
             return
@@ -66,6 +67,7 @@ class Meter:
         """What comes next stands on a line of its own."""
         if self._terminal and self._width:
             click.echo(err=True)
+            self._width = 0
 
 
 def in_words(rebuild: "Rebuild") -> str:

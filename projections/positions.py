@@ -17,6 +17,7 @@ __all__ = ["Positions", "ViewBehind"]
 
 LOOK_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.2
+START_SECONDS: Final = 5.0
 
 
 class ViewBehind(Exception):
@@ -58,10 +59,12 @@ class Positions:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen, and know where everything stands."""
+        """Listen, and know where everything stands; if that cannot be read soon, views are behind until it can."""
         self._task = asyncio.create_task(self._keep_looking(), name="positions")
         await self._wakeups.start()
-        await self._read.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                await self._read.wait()
 
     async def stop(self) -> None:
         """Listen no more."""

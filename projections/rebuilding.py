@@ -99,7 +99,6 @@ class Rebuilding:
                 raise
             await drop_leftovers(connection, self._model)
             await rebuilds.settle(connection, self._model)
-            self._told("done", 1, 1)
             return target
         finally:
             connection.terminate()

@@ -6,7 +6,7 @@ from typing import Any, Final
 from events.connections import connect
 from projections.keeping import Store, kept_up
 from projections.read_model import ReadModel
-from projections.serving import kept_table, swap
+from projections.serving import NothingKept, kept_table, swap
 
 __all__ = ["roll_back"]
 
@@ -22,8 +22,10 @@ async def roll_back(store: Store, model: ReadModel[Any]) -> str:
     try:
         table = await kept_table(connection, model)
         async with kept_up(store, model.on(table)):
-            while not await swap(connection, model, table):  # noqa: ASYNC110 - it is others who move it
+            while not await swap(connection, model, table):
                 await asyncio.sleep(LOOK_SECONDS)
+                if await kept_table(connection, model) != table:  # it was dropped, or somebody else was quicker
+                    raise NothingKept
         return table
     finally:
         connection.terminate()

@@ -98,6 +98,13 @@ async def swap(connection: asyncpg.Connection, model: ReadModel[Any], target: st
     Meanwhile what serves stands still, and after it never overtakes the other: whoever reads both, one after the other,
     in however many processes, does not go back. It is kept, in place of the one that was kept before.
     """
+    try:
+        return await _swapped(connection, model, target)
+    except asyncpg.LockNotAvailableError:  # whoever reads what depends on it does so for long
+        return False
+
+
+async def _swapped(connection: asyncpg.Connection, model: ReadModel[Any], target: str) -> bool:
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARE_LOCK)
         before = await connection.fetchval(

@@ -38,11 +38,8 @@ async def open_view(connection: asyncpg.Connection, model: ReadModel[Any], parti
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARE_LOCK)
         await note(connection, model)
+        await _forget_what_is_gone(connection, model)
         serves = await serving_table(connection, model)
-        if serves is not None and await connection.fetchval("SELECT to_regclass($1) IS NULL", f"views.{serves}"):
-            await connection.execute("DELETE FROM checkpoints WHERE consumer = $1", serves)
-            await _point(connection, model, None)
-            serves = None
         if serves is None and await _nothing_to_show(connection, model):
             serves = model.view
             await _point(connection, model, serves)
@@ -55,14 +52,29 @@ async def open_view(connection: asyncpg.Connection, model: ReadModel[Any], parti
                 await ask(connection, model)
 
 
-async def _point(connection: asyncpg.Connection, model: ReadModel[Any], table: str | None) -> None:
+async def _forget_what_is_gone(connection: asyncpg.Connection, model: ReadModel[Any]) -> None:
+    """Tables that are not there, as after a restore without them, neither serve nor stand anywhere."""
+    known = {*await tables_of(connection, model), await serving_table(connection, model)}
+    gone = await connection.fetch(
+        "SELECT found FROM unnest($1::text[]) AS found WHERE to_regclass('views.' || found) IS NULL",
+        [table for table in known if table],
+    )
+    for (table,) in gone:
+        await connection.execute("DELETE FROM checkpoints WHERE consumer = $1", table)
+        await connection.execute("DELETE FROM parked_events WHERE consumer = $1", table)
+        await connection.execute("UPDATE read_models SET serving = NULL WHERE serving = $1", table)
+        await connection.execute("UPDATE read_models SET previous = NULL WHERE previous = $1", table)
+        await connection.execute("SELECT pg_notify($1, $2)", PROJECTED, table)
+
+
+async def _point(connection: asyncpg.Connection, model: ReadModel[Any], table: str) -> None:
     await connection.execute(
         "UPDATE read_models SET serving = $3, tables = greatest(tables, 1) WHERE name = $1 AND version = $2",
         model.name,
         model.version,
         table,
     )
-    await connection.execute("SELECT pg_notify($1, $2)", PROJECTED, table or model.view)
+    await connection.execute("SELECT pg_notify($1, $2)", PROJECTED, table)
 
 
 async def _nothing_to_show(connection: asyncpg.Connection, model: ReadModel[Any]) -> bool:

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import sys
 from typing import Any
 
 import pytest
 
+from api.rebuild_commands import Meter
 from events.connections import connect
 from projections.asked import AskedFor
 from projections.keeping import Store
@@ -133,7 +135,7 @@ async def test_verifying_tells_what_differs_and_no_more_than_it_may(fresh: Site)
     person = await fresh.seen(await fresh.person())
     (told_,) = await told(fresh, "projections", "verify", "users")
     assert (told_["equal"], told_["differences"], told_["table"]) == (True, 0, USERS.view)
-    await change(fresh, "UPDATE views.users_v2 SET email = 'eve@example.com' WHERE id = $1", person.id)
+    await change(fresh, f"UPDATE views.{USERS.view} SET email = 'eve@example.com' WHERE id = $1", person.id)
     done = await muster(fresh, "projections", "verify", "users")
     assert done.exit_code == 1
     assert f"{person.id}: wrong in email\n" in done.stdout
@@ -157,10 +159,23 @@ async def test_verifying_tells_what_differs_and_no_more_than_it_may(fresh: Site)
     assert view.json()["email"] == person.email
 
 
+def test_progress_is_one_line_on_a_terminal_and_plain_lines_elsewhere(capsys, monkeypatch):
+    steps = [("building", 0, 9_000), ("indexing", 9_000, 9_000), ("following", 9_000, 9_000)]
+    for terminal, between in ((False, "\n"), (True, "\n\r")):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        meter = Meter()
+        for state, done, total in steps:
+            meter.at(state, done, total)
+            meter.at(state, done, total)
+        meter.end()
+        told = capsys.readouterr().err
+        assert told.strip().split(between) == [f"{state}: {done:,} of {total:,} events" for state, done, total in steps]
+
+
 @pytest.mark.parametrize("path", ["/v1/users", "/v1/me"])
 async def test_a_view_that_is_still_being_built_says_so(fresh: Site, path: str):
     await fresh.database.query("UPDATE read_models SET serving = NULL")
-    await fresh.database.query("SELECT pg_notify('projected', 'users_v2')")
+    await fresh.database.query(f"SELECT pg_notify('projected', '{USERS.view}')")
 
     async def is_behind() -> bool:
         return (await fresh.get(path, fresh.administrator)).status_code == 503

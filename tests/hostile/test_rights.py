@@ -45,6 +45,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "discard_parked_event": (401, 403, 403, 403, 403, 404, 401),
     "deliveries": (401, 403, 403, 403, 403, 200, 401),
     "delivery_by_id": (401, 403, 403, 403, 403, 404, 401),
+    "rebuild_projection": (401, 403, 403, 403, 403, 202, 401),
     "redrive_delivery": (401, 403, 403, 403, 403, 404, 401),
     "registrations": (401, 403, 403, 403, 200, 200, 401),
     "verifications": (401, 403, 403, 403, 200, 200, 401),

@@ -19,7 +19,7 @@ from tests.projections.test_verifying import repairing
 __all__ = ["repairing", "store"]
 
 models = pytest.mark.parametrize("model", [USERS, TERMS, OPEN_TERMS], ids=lambda model: model.name)
-bounded = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+bounded = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 mischief = st.lists(st.tuples(st.sampled_from(["wrong", "missing", "additional"]), st.integers(0, 9)), max_size=3)
 
 

@@ -169,6 +169,6 @@ async def test_is_not_comparable_while_it_is_divided_anew_or_not_projected(log, 
         await verify(view)
     await view.catch_up()
     assert (await verify(view))[0].equal
-    view.model = USERS.on("users_v2_7")
+    view.model = USERS.on(f"{USERS.view}_7")
     with pytest.raises(NotComparable, match="not projected"):
         await verify(view)

@@ -75,7 +75,7 @@ async def positions(database: Database) -> AsyncIterator[tuple[Positions, Any]]:
 
 async def state(database: Database) -> str:
     """How the last rebuild is."""
-    rows = await database.query("SELECT state FROM rebuilds")
+    rows = await database.query("SELECT state FROM rebuilds WHERE name = 'users'")
     return str(rows[0]["state"]) if rows else ""
 
 
