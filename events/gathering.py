@@ -23,19 +23,23 @@ class Gathered(Generic[K, V]):
         """`ask` answers each of some keys with a value or, for that one alone, an error."""
         self._ask = ask
         self._waiting: dict[K, list[asyncio.Future[V]]] = {}
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[Any] | None] = set()
 
     async def answer(self, key: K) -> V:
         """The answer for a key. Raises the error of that key, or what the question as a whole failed with."""
         answer: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(answer)
         if len(self._under_way) < MOST_UNDER_WAY:
-            task = asyncio.create_task(self._answer_all())
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._under_way.add(asyncio.create_task(self._answer_all()))
         return await answer
 
     async def _answer_all(self) -> None:
+        try:
+            await self._answer_while_asked()
+        finally:  # in one go with the last look at who waits: a callback would come after those who ask meanwhile
+            self._under_way.remove(asyncio.current_task())
+
+    async def _answer_while_asked(self) -> None:
         while self._waiting:
             keys = list(self._waiting)[:MOST_AT_ONCE]
             asked = {key: self._waiting.pop(key) for key in keys}

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import httpx
 from api.own_servers import without_user
 from api.ports import free_port
 from tests.api.site import environment_for
+from tests.children import started
 from tests.support import Database
 
 __all__ = ["Process"]
@@ -30,9 +30,7 @@ class Process:
     def start(self) -> None:
         """Start it, and come back at once."""
         with self.log.open("ab") as log:
-            self.child = subprocess.Popen(
-                [sys.executable, "-m", "api.cli", "api"], env=self.environment, stdout=log, stderr=log
-            )
+            self.child = started([sys.executable, "-m", "api.cli", "api"], env=self.environment, stdout=log, stderr=log)
 
     def end(self) -> None:
         """Kill it."""

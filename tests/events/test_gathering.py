@@ -10,6 +10,7 @@ from events.event import UnknownEvent
 from events.gathering import Gathered
 from events.store import read_stream, read_streams
 from tests.events.test_committer import verified
+from tests.support import until
 
 
 class Oracle:
@@ -36,6 +37,27 @@ async def test_those_who_ask_meanwhile_are_answered_by_the_next_round_trip():
     assert await asyncio.gather(*asking) == [2, 4, 6, 8, 6]
     assert sum(len(keys) for keys in oracle.asked) == 4
     assert len(oracle.asked) <= 3
+
+
+async def test_whoever_asks_again_as_the_last_round_trips_end_is_answered():
+    oracle = Oracle()
+    gathered = Gathered(oracle)
+
+    async def twice():
+        return await gathered.answer(1), await gathered.answer(1)
+
+    asking = asyncio.create_task(twice())
+    await until(lambda: has_been_asked(oracle, 1))
+    other = asyncio.create_task(gathered.answer(2))
+    await until(lambda: has_been_asked(oracle, 2))
+    oracle.may_answer.set()
+    async with asyncio.timeout(5):
+        assert await asking == (2, 2)
+    assert await other == 4
+
+
+async def has_been_asked(oracle, times):
+    return len(oracle.asked) == times
 
 
 async def test_an_error_is_the_answer_of_its_key_alone():

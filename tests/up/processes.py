@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from api.processes import claim
+from tests.children import started
 
 STANDIN = (sys.executable, str(Path(__file__).with_name("run_standin.py")))
 MUSTER = (sys.executable, "-P", "-m", "api.cli", "up", "--json")
-MAKE = ("make", "--no-print-directory", "-C", str(Path(__file__).parents[2]), "up")
+MAKE = (shutil.which("make") or "make", "--no-print-directory", "-C", str(Path(__file__).parents[2]), "up")
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
@@ -68,8 +70,9 @@ class Up:
         if command == MAKE:
             told = [f"ARGS=--json {shlex.join(told)}"]
         with self._errors.open("wb") as errors:
-            self._process = subprocess.Popen(
+            self._process = started(
                 [*command, *told],
+                signal.SIGTERM,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env={**kept, **(environ or {})},

@@ -16,6 +16,7 @@ import pytest
 from api.embedded import Valkey
 from events.committer import Committer
 from projections.users import USERS
+from tests.children import started
 from tests.projections.log import Log
 from tests.projections.mail import Mail
 from tests.support import Database, until
@@ -57,7 +58,7 @@ class Workers:
     def start(self, **settings: Any) -> subprocess.Popen[bytes]:
         """One more worker; settings by their names."""
         environment = self._environment | {f"MUSTER_{name.upper()}": str(value) for name, value in settings.items()}
-        child = subprocess.Popen([sys.executable, "-c", WORKER], env=environment, stdout=self._log, stderr=self._log)
+        child = started([sys.executable, "-c", WORKER], env=environment, stdout=self._log, stderr=self._log)
         self.children.append(child)
         return child
 

@@ -16,6 +16,7 @@ from events.connections import connect
 from events.migrations.upgrade import migrate
 from events.user import DisplayNameChanged, EmailVerified, UserRegistered
 from projections.reactions.sending import MOST_CONVERSATIONS
+from tests.children import started
 from tests.debian import debian_redis
 from tests.projections.log import Log
 from tests.support import Database, until
@@ -213,7 +214,7 @@ def redis7(tmp_path):
         pytest.skip("Redis is not installed (Debian's package redis-server)")
     port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+    server = started([str(program), *options], stdout=subprocess.DEVNULL)
     yield f"redis://127.0.0.1:{port}/0"
     server.kill()
     server.wait()
