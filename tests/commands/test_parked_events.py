@@ -87,7 +87,13 @@ def test_what_is_not_parked_is_not_discarded():
         DiscardParkedEvent("users", 18).decide(decided(ParkedEventDiscarded("users", 17)), None)
 
 
+def name_and_version(table: str) -> tuple[str, int]:
+    name, _, version = table.partition("_v")
+    return name, int(version.partition("_")[0])
+
+
 async def parked(database, *positions: int, table: str = "users_v2", reached: int = 0):
+    await database.query("INSERT INTO read_models VALUES ($1, $2) ON CONFLICT DO NOTHING", *name_and_version(table))
     await database.query("INSERT INTO checkpoints VALUES ($1, 0, 1, $2)", table, reached)
     for position in positions:
         await database.query("INSERT INTO parked_events VALUES ($1, $2, 0, $3, 'cause')", table, position, ADA)

@@ -46,6 +46,7 @@ class Post:
         async with self.pool.acquire() as connection:
             checkpoint = await take(connection, EMAILS.name, 0)
             assert checkpoint
+            await EMAILS.begin(connection, checkpoint)
             await EMAILS.step(connection, checkpoint)
             await release(connection, EMAILS.name, 0)
         await self.database.query("UPDATE deliveries SET next_attempt_at = created_at WHERE attempts = 0")
