@@ -4,5 +4,7 @@ from typing import Final
 
 __all__ = ["PERSONAL_COLUMNS"]
 
-PERSONAL_COLUMNS: Final = frozenset({"email", "display_name", "locale", "time_zone", "picture_url", "metadata"})
+PERSONAL_COLUMNS: Final = frozenset(
+    {"email", "display_name", "locale", "time_zone", "picture_url", "metadata", "name", "sought"}
+)
 """By name, in whatever model: analysts see them where that was granted, and exports hold them when asked to."""

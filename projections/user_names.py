@@ -62,6 +62,8 @@ def evolve(row: UserNamesRow | None, recorded: Recorded[NamesEvent]) -> UserName
             return UserNamesRow(
                 id=recorded.stream_id, registered_at=at, name=_sorted_by(name), sought=sought(name, email)
             )
+        case UserRegistered() if row is not None:
+            return row
         case DisplayNameChanged(display_name=str() | None as name) if row is not None:
             _, _, address = row.sought.rpartition(BEGINNING)
             return replace(row, name=_sorted_by(name), sought=f"{BEGINNING}{plain(name or '')}{BEGINNING}{address}")

@@ -46,9 +46,9 @@ def role_url(database_url: str, role: str, secret: bytes) -> str:
 
 
 async def ensure_roles(connection: asyncpg.Connection, database: str, secret: bytes) -> None:
-    """Make the roles where they are missing and give them their passwords. Safe to repeat.
+    """Make the roles where they are missing, give them their passwords and their rights on the database. Safe to repeat.
 
-    The connection's user needs CREATEROLE.
+    The connection's user needs CREATEROLE, and owns the database.
     """
     for role, name in role_names(database).items():
         plain = f"{database}_{role}"
@@ -59,6 +59,10 @@ async def ensure_roles(connection: asyncpg.Connection, database: str, secret: by
                 await connection.execute(f"ALTER ROLE {name} {habit}")
         await connection.execute(f"ALTER ROLE {name} PASSWORD '{_password(secret, database, role)}'")
         await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO {name}')
+    # Analysts make nothing, not even tables that go with the session: these would fill the disk. Here and not in a
+    # migration, because neither a copy of a database nor a dump has the rights on the database itself.
+    await connection.execute(f'REVOKE TEMPORARY ON DATABASE "{database}" FROM PUBLIC')
+    await connection.execute(f'GRANT TEMPORARY ON DATABASE "{database}" TO {role_names(database)["projector"]}')
 
 
 async def _has_settings(connection: asyncpg.Connection, role: str) -> bool:

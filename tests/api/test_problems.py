@@ -33,7 +33,7 @@ async def test_a_bug_is_a_problem_that_tells_nothing(site, somebody, monkeypatch
     async def broken(*_arguments, **_named):
         raise RuntimeError("the secret is 1234")
 
-    monkeypatch.setattr("api.views.user_by_id", broken)
+    monkeypatch.setattr("queries.users.UserReads.user_by_id", broken)
     answer = await site.get("/v1/me", somebody)
     assert answer.status_code == 500
     assert answer.json()["type"].endswith("/problems/internal-error")

@@ -161,7 +161,7 @@ async def test_how_projections_do_is_told_alike_over_http_and_at_the_console(sit
     assert [item["table"] for item in at_the_console] == [item["table"] for item in answer.json()["items"]]
     table = (await muster(site, "projections")).stdout.splitlines()
     assert table[0].split()[:4] == ["NAME", "TABLE", "STATE", "PARTITION"]
-    assert table[1].split()[0] == "users"
+    assert "users" in [line.split()[0] for line in table]
 
 
 def samples(text: str, name: str) -> dict[str, float]:
@@ -172,11 +172,11 @@ def samples(text: str, name: str) -> dict[str, float]:
 
 async def test_metrics_tell_of_each_partition(fresh: Site, person: Person):
     text = (await fresh.get("/metrics")).text
-    consumer: Any = next(iter(samples(text, "muster_projection_parked_events"))).split('"')[1]
-    assert consumer.startswith("users_v")
     for name in ("position", "behind_events", "behind_seconds", "events_total", "parked_events", "held"):
-        assert len(samples(text, f"muster_projection_{name}")) == 2, name
-    assert sum(samples(text, "muster_projection_parked_events").values()) == 1
+        of_users = [labels for labels in samples(text, f"muster_projection_{name}") if 'consumer="users_v' in labels]
+        assert len(of_users) == 2, name
+    parked = samples(text, "muster_projection_parked_events")
+    assert sum(number for labels, number in parked.items() if 'consumer="users_v' in labels) == 1
     assert sum(samples(text, "muster_projection_events_total").values()) > 0
     assert samples(text, "muster_deliveries").keys() == {'status="waiting"', 'status="dead"'}
 

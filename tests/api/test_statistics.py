@@ -12,8 +12,8 @@ SERIES = ("registrations", "verifications", "active-users", "sign-ins")
 
 
 @pytest.fixture(scope="session")
-async def analyst(site):
-    return await site.seen(await site.person("analyst"))
+async def analyst(shared_site):
+    return await shared_site.seen(await shared_site.person("analyst"))
 
 
 async def asked(site, person, path: str, position: int | None = None):

@@ -4,12 +4,6 @@ COMMENT ON SCHEMA analytics IS 'Views for analysts: documented, and safe to buil
 GRANT USAGE, CREATE ON SCHEMA analytics TO {projector};
 GRANT USAGE ON SCHEMA analytics TO {analyst}, {analyst_personal};
 
--- Analysts make nothing, not even tables that go with the session: these would fill the disk.
-DO $$ BEGIN
-    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO {projector}', current_database());
-END $$;
-
 CREATE TABLE published (
     view text COLLATE "C" PRIMARY KEY,
     definition text NOT NULL
