@@ -1,7 +1,6 @@
 """How views do, and what becomes of events that they could not take, over HTTP and at the console."""
 
 import re
-from typing import Any
 from uuid import UUID
 
 import pytest
