@@ -9,6 +9,7 @@ from commands.handler import Context
 from commands.register_user import RegisterUser
 from commands.verify_email import VerifyEmail
 from events.event import Actor
+from projections.models import MODELS
 from tests.api.site import PASSWORD, Person
 from tests.fuzz.house import House
 from tests.fuzz.known import Known
@@ -72,19 +73,23 @@ async def _give_up(house: House, known: Known, person: Person) -> None:
 
 
 async def _park(house: House, known: Known, person: Person) -> None:
-    """By the table of a former version, which nobody fills; an event that the present one takes no notice of."""
+    """By the table of a former version of each view, which nobody fills."""
     (row,) = await house.site.database.query(
         "SELECT max(notification_id) AS position FROM stored_events WHERE subject_id = $1 AND stream_type = 'session'",
         person.id,
     )
-    await house.site.database.query(
-        "INSERT INTO checkpoints (consumer, partition, partitions, position) VALUES ('users_v0', 0, 1, $1) "
-        "ON CONFLICT DO NOTHING",
-        row["position"],
-    )
-    await house.site.database.query(
-        "INSERT INTO parked_events (consumer, position, partition, key, cause) VALUES ('users_v0', $1, 0, $2, 'cause')",
-        row["position"],
-        person.id,
-    )
+    for model in MODELS:
+        table = f"{model.name}_v0"
+        await house.site.database.query(
+            "INSERT INTO checkpoints (consumer, partition, partitions, position) VALUES ($1, 0, 1, $2) "
+            "ON CONFLICT DO NOTHING",
+            table,
+            row["position"],
+        )
+        await house.site.database.query(
+            "INSERT INTO parked_events (consumer, position, partition, key, cause) VALUES ($1, $2, 0, $3, 'cause')",
+            table,
+            row["position"],
+            person.id,
+        )
     known.told["position"].append(str(row["position"]))

@@ -102,6 +102,19 @@ def on_one_log(told):
         yield Recorded(fact, position, stream_id, stream_type, versions[stream_id], user_id, at)
 
 
+async def record(log, people, told):
+    """The history, in the store."""
+    sessions = [[uuid7() for _ in range(SESSIONS_EACH)] for _ in people]
+    for person, fact in told:
+        if isinstance(fact, tuple):
+            number, of_session = fact
+            if isinstance(of_session, SessionStarted):
+                of_session = SessionStarted(people[person], "password")
+            await log.add_to_session(people[person], sessions[person][number], of_session)
+        else:
+            await log.add(people[person], fact)
+
+
 class Table:
     """What a table does, in memory."""
 
@@ -177,15 +190,7 @@ async def test_any_batches_and_partitions_make_the_rows_of_one_fold(log, view, m
     (before,) = await view.database.query("SELECT coalesce(max(notification_id), 0) FROM stored_events")
     await view.set_up(model, 1)
     await view.catch_up()
-    sessions = [[uuid7() for _ in range(SESSIONS_EACH)] for _ in people]
-    for person, fact in told:
-        if isinstance(fact, tuple):
-            number, of_session = fact
-            if isinstance(of_session, SessionStarted):
-                of_session = SessionStarted(people[person], "password")
-            await log.add_to_session(people[person], sessions[person][number], of_session)
-        else:
-            await log.add(people[person], fact)
+    await record(log, people, told)
     for partitions, most_events, steps in moves:
         await view.set_up(model, partitions)
         await view.catch_up(most_events, steps)

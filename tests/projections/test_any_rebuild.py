@@ -12,7 +12,7 @@ from projections.serving import serving_table
 from projections.users import USERS
 from projections.verifying import Difference, Verifier
 from tests.projections.terms import OPEN_TERMS, TERMS
-from tests.projections.test_any_history import PEOPLE, histories, superseded
+from tests.projections.test_any_history import PEOPLE, histories, record, superseded
 from tests.projections.test_rebuilding import Killed, rebuild, rows_of, store
 from tests.projections.test_verifying import repairing
 
@@ -28,8 +28,7 @@ async def happen(log, view, model, told, partitions):
     people = [uuid7() for _ in range(PEOPLE)]
     view.model = model.on(await serving_table(view.connection, model) or model.view)
     await view.set_up(view.model, partitions)
-    for person, fact in told:
-        await log.add(people[person], fact)
+    await record(log, people, told)
     return people
 
 
