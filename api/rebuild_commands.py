@@ -3,13 +3,12 @@
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from api.arguments import json_option
+from api.looking import reading
 from api.operating import as_json, operate, refuse
 from settings import Settings, key_bytes, master_keys
 
@@ -108,17 +107,6 @@ def _store(settings: Settings) -> "Store":
     return Store(url, role_names(database)["reader"], master_keys(settings))
 
 
-@asynccontextmanager
-async def _projecting(store: "Store") -> AsyncIterator[Any]:
-    from events.connections import connect
-
-    connection = await connect(store.url, "muster operator")
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 @click.command()
 @click.argument("name")
 @click.option(
@@ -197,12 +185,9 @@ def drop(name: str, *, json: bool) -> None:
     """
 
     async def work(settings: Settings) -> str:
-        from projections.models import MODELS
-        from projections.published import publish_what_serves
-        from projections.serving import drop_kept
+        from projections.dropping import drop_kept
 
-        async with _projecting(_store(settings)) as connection:
-            await publish_what_serves(connection, MODELS)  # nothing that analysts read may stand on what is dropped
+        async with reading(settings, "projector") as connection:
             dropped = await drop_kept(connection, _model(name))
         if json:
             return as_json({"name": name, "dropped": dropped})
@@ -232,14 +217,14 @@ def verify(name: str, *, repair: bool, show: bool, json: bool) -> None:
         from projections.serving import serving_table
         from projections.verifying import Verifier
 
-        model, store, meter = _model(name), _store(settings), Meter()
-        master = local_keyring(store.master_keys)
+        model, meter = _model(name), Meter()
+        master = local_keyring(master_keys(settings))
 
         def found(difference: "Difference") -> None:
             meter.end()
             click.echo(_told(difference, show=show, json=json))
 
-        async with _projecting(store) as connection, _projecting(store) as repairing:
+        async with reading(settings, "projector") as connection, reading(settings, "projector") as repairing:
             table = await serving_table(connection, model)
             if table is None:
                 refuse(f"Nothing serves {name} yet.")

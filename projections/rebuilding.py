@@ -21,11 +21,12 @@ from projections.anew import KeyRange, Unfoldable, key_ranges
 from projections.builders import Build, Builds, builders
 from projections.building import create, finish
 from projections.checkpoints import begin_at
+from projections.dropping import drop_leftovers
 from projections.keeping import Store, kept_up
 from projections.moments import NotComparable
 from projections.read_model import ReadModel
 from projections.rebuilds import BUILDING, FOLLOWING, INDEXING
-from projections.serving import drop_leftovers, note, positions, serving_table, swap
+from projections.serving import note, positions, serving_table, swap
 from projections.verifying import Verifier
 
 __all__ = ["Rebuilding", "Told"]

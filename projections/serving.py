@@ -1,7 +1,7 @@
 """Which table of a read model serves, and letting another one serve in its place without any reader going back."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
 import asyncpg
@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from events.connections import Reading
 from projections.checkpoints import PREPARE_LOCK, PROJECTED
+from projections.positions import ViewBehind
 from projections.read_model import ReadModel
 
 __all__ = [
@@ -16,14 +17,13 @@ __all__ = [
     "PerTable",
     "Serving",
     "builder_name",
-    "drop_kept",
-    "drop_leftovers",
     "kept_table",
     "note",
     "positions",
     "serving",
     "serving_table",
     "swap",
+    "table_that_serves",
 ]
 
 T = TypeVar("T")
@@ -92,19 +92,20 @@ async def serving_table(connection: Reading, model: ReadModel[Any]) -> str | Non
     return table
 
 
+async def table_that_serves(connection: Reading, model: ReadModel[Any]) -> str:
+    """As `serving_table`. Raises `ViewBehind` while the first one is built."""
+    table = await serving_table(connection, model)
+    if table is None:
+        raise ViewBehind.being_built()
+    return table
+
+
 async def swap(connection: asyncpg.Connection, model: ReadModel[Any], target: str) -> bool:
     """Let a table serve once it has reached whatever serves now; False when it did not in a second, to be tried again.
 
     Meanwhile what serves stands still, and after it never overtakes the other: whoever reads both, one after the other,
     in however many processes, does not go back. It is kept, in place of the one that was kept before.
     """
-    try:
-        return await _swapped(connection, model, target)
-    except asyncpg.LockNotAvailableError:  # whoever reads what depends on it does so for long
-        return False
-
-
-async def _swapped(connection: asyncpg.Connection, model: ReadModel[Any], target: str) -> bool:
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARE_LOCK)
         before = await connection.fetchval(
@@ -177,63 +178,6 @@ async def kept_table(connection: Reading, model: ReadModel[Any]) -> str:
     return table
 
 
-async def drop_kept(connection: asyncpg.Connection, model: ReadModel[Any]) -> list[str]:
-    """Drop the table that served before, and all tables of earlier versions; their names. Nothing that serves this version."""
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARE_LOCK)
-        dropped: list[str] = []
-        for found in await serving(connection, model.name):
-            if found.version < model.version:
-                dropped += [table for table in (found.serving, found.previous) if table]
-            elif found.version == model.version and found.previous:
-                dropped.append(found.previous)
-        await connection.execute("DELETE FROM read_models WHERE name = $1 AND version < $2", model.name, model.version)
-        await connection.execute("DELETE FROM rebuilds WHERE name = $1 AND version < $2", model.name, model.version)
-        await connection.execute(
-            "UPDATE read_models SET previous = NULL WHERE name = $1 AND version = $2", model.name, model.version
-        )
-        await drop_tables(connection, dropped)
-    return dropped
-
-
-async def drop_leftovers(connection: asyncpg.Connection, model: ReadModel[Any], spare: str | None = None) -> list[str]:
-    """Drop the tables of this version that neither serve nor are kept, but `spare`: what dead rebuilds have left.
-
-    To be done by whoever holds the rebuild's lock. Sessions that still build such a table are ended.
-    """
-    rows = await connection.fetch(
-        """WITH known AS (SELECT serving, previous FROM read_models WHERE name = $1 AND version = $2)
-        SELECT found FROM (
-            SELECT tablename::text AS found FROM pg_tables WHERE schemaname = 'views'
-            UNION SELECT consumer FROM checkpoints
-            UNION SELECT consumer FROM parked_events
-        ) AS tables
-        WHERE found ~ ('^' || $1 || '_v' || $2 || '(_[0-9]+)?$') AND found IS DISTINCT FROM $3
-            AND NOT EXISTS (SELECT FROM known WHERE found IN (serving, previous))
-        ORDER BY found""",
-        model.name,
-        model.version,
-        spare,
-    )
-    left = [row["found"] for row in rows]
-    await connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE usename = current_user AND pid <> pg_backend_pid() AND application_name = ANY($1)",
-        [builder_name(table) for table in left],
-    )
-    async with connection.transaction():
-        await drop_tables(connection, left)
-    return left
-
-
 def builder_name(table: str) -> str:
     """The name of the sessions that build a table."""
     return f"muster builder {table}"
-
-
-async def drop_tables(connection: asyncpg.Connection, tables: Sequence[str]) -> None:
-    """Drop tables that serve nobody, with their checkpoints and what they had parked."""
-    await connection.execute("DELETE FROM checkpoints WHERE consumer = ANY($1)", tables)
-    await connection.execute("DELETE FROM parked_events WHERE consumer = ANY($1)", tables)
-    for table in tables:
-        await connection.execute(f'DROP TABLE IF EXISTS views."{table}"')

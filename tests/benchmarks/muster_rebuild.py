@@ -8,9 +8,9 @@ import uvloop
 
 from events.connections import connect
 from events.migrations.roles import role_names, role_url
+from projections.dropping import drop_kept
 from projections.keeping import Store
 from projections.rebuilding import Rebuilding
-from projections.serving import drop_kept
 from projections.users import USERS
 from settings import Settings, key_bytes, load, master_keys
 

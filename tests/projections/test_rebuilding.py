@@ -14,14 +14,16 @@ from events.event import Actor
 from events.user import DisplayNameChanged, EmailVerified, RegistrationSuperseded, RoleGranted, UserRegistered
 from projections.anew import Unfoldable
 from projections.checkpoints import Overtaken, move, take
+from projections.dropping import drop_kept
 from projections.keeping import Store
 from projections.positions import ViewBehind
+from projections.published import publish_what_serves
 from projections.read_model import ReadModel
 from projections.rebuilding import Rebuilding
 from projections.rebuilds import RebuildUnderWay, ask, hold, rebuilds
 from projections.rolling_back import roll_back
 from projections.rows import Rows
-from projections.serving import NothingKept, Serving, drop_kept, serving, serving_table, swap
+from projections.serving import NothingKept, Serving, serving, serving_table, swap
 from projections.tables import open_view
 from projections.users import USERS
 from queries.user_lists import users
@@ -224,6 +226,17 @@ async def test_goes_back_to_the_table_that_served_and_forth_again(database, log,
     rows = await rows_of(database, USERS, USERS.view)
     assert rows[ada].version == 1 or rows[ada].status == "active"
     assert await roll_back(store, USERS) == table
+
+
+async def test_no_table_is_dropped_from_under_what_analysts_read(database, log, view, store):
+    await log.add(uuid7(), registered)
+    await publish_what_serves(view.connection, [USERS])
+    for number in (1, 2, 3):
+        assert await rebuild(store) == f"{USERS.view}_{number}"
+    assert await tables(database) == {f"{USERS.view}_2", f"{USERS.view}_3"}
+    assert await roll_back(store, USERS) == f"{USERS.view}_2"
+    assert await drop_kept(view.connection, USERS) == [f"{USERS.view}_3"]
+    assert len(await view.connection.fetch("SELECT FROM analytics.users")) == 1
 
 
 async def test_what_is_kept_is_dropped_when_it_is_said_and_one_is_kept_at_a_time(database, log, view, store):
