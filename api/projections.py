@@ -22,7 +22,7 @@ from commands.rebuild_read_model import RebuildReadModel
 from commands.retry_parked_events import RetryParkedEvents
 from events.errors import StoreUnavailable
 from events.projection import stream_id
-from projections.models import MODELS
+from projections.models import BY_NAME
 from projections.rebuilds import Rebuild
 from queries.parked_events import ParkedEventView, parked_events
 from queries.projections import Projection, projections
@@ -30,7 +30,7 @@ from queries.projections import Projection, projections
 __all__ = ["Name", "Projections", "require_model"]
 
 STATUS = "/v1/projections"
-NAMES = tuple(model.name for model in MODELS)
+NAMES = tuple(BY_NAME)
 Name = Annotated[str, PathParameter(schema_extra={"enum": NAMES}, description="The name of a read model.")]
 Position = Annotated[int, PathParameter(ge=1, le=2**63 - 1, description="The position of a parked event in the log.")]
 
@@ -109,8 +109,7 @@ class Projections(Controller):
         Reads and writes go on meanwhile. How far it is stands in `rebuilds` at the Location.
         """
         require_model(name)
-        version = next(model.version for model in MODELS if model.name == name)
-        outcome = await ask(request, RebuildReadModel(name, version))
+        outcome = await ask(request, RebuildReadModel(name, BY_NAME[name].version))
         headers = recorded_headers(outcome) | {"Location": STATUS}
         return Response(RebuildTaken(name, STATUS), status_code=HTTP_202_ACCEPTED, headers=headers)
 

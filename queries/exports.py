@@ -18,11 +18,10 @@ from events.event import event_classes
 from events.rows import log_rows
 from events.store import head
 from projections.database import Statement
-from projections.models import MODELS
+from projections.models import BY_NAME
 from projections.personal_columns import PERSONAL_COLUMNS
-from projections.positions import ViewBehind
 from projections.read_model import ReadModel
-from projections.serving import serving_table
+from projections.serving import serving_table, table_that_serves
 from projections.topics import known_topics
 from queries.history import EventView, shown_row
 
@@ -69,7 +68,7 @@ class Export(Struct):
 
 def exports() -> list[str]:
     """The names of all that can be exported."""
-    return [*(model.name for model in MODELS), LOG]
+    return [*BY_NAME, LOG]
 
 
 _KINDS: Final[tuple[tuple[type[TypeEngine[Any]], Kind], ...]] = (
@@ -89,22 +88,15 @@ def _kind(type_: TypeEngine[Any]) -> Kind:
     return next(kind for class_, kind in _KINDS if isinstance(type_, class_))
 
 
-def _model(name: str) -> ReadModel[Any]:
-    return next(model for model in MODELS if model.name == name)
-
-
 async def _serving(connection: Reading, name: str) -> ReadModel[Any]:
     """The model over the table that serves it. Raises `ViewBehind` when none does yet."""
-    model = _model(name)
-    table = await serving_table(connection, model)
-    if table is None:
-        raise ViewBehind.being_built()
-    return model.on(table)
+    model = BY_NAME[name]
+    return model.on(await table_that_serves(connection, model))
 
 
 async def view_position(connection: Reading, name: str) -> int:
     """The position that all of a view reflects; 0 for one that is still being built."""
-    table = await serving_table(connection, _model(name))
+    table = await serving_table(connection, BY_NAME[name])
     position: int = await connection.fetchval(
         "SELECT coalesce(min(position), 0) FROM checkpoints WHERE consumer = $1", table
     )

@@ -9,8 +9,7 @@ from sqlalchemy import BigInteger, Date, DateTime, Table, cast, column, func, se
 
 from events.connections import Reading
 from projections.database import Statement, given
-from projections.positions import ViewBehind
-from projections.serving import PerTable, serving_table
+from projections.serving import PerTable, table_that_serves
 from projections.user_days import USER_DAYS
 from queries.periods import Granularity, Range, beginning, following, periods
 
@@ -135,10 +134,7 @@ _statements: Final = PerTable(USER_DAYS, lambda model: _Statements(model.table))
 
 async def _of(pool: Reading) -> _Statements:
     """The questions about the table that serves. Raises `ViewBehind` when none does yet."""
-    serving = await serving_table(pool, USER_DAYS)
-    if serving is None:
-        raise ViewBehind.being_built()
-    return _statements[serving]
+    return _statements[await table_that_serves(pool, USER_DAYS)]
 
 
 def _told(count: int, smallest: int, hidden: int = 0) -> int | None:

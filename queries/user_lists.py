@@ -13,8 +13,7 @@ import asyncpg
 from msgspec import Struct
 
 from events.connections import Reading
-from projections.positions import ViewBehind
-from projections.serving import serving_table
+from projections.serving import table_that_serves
 from projections.user_names import USER_NAMES
 from projections.users import USERS
 from queries.user_filters import NEWEST_FIRST, SORTS, Place, Sort, UserFilters
@@ -106,11 +105,8 @@ async def users(
 
 
 async def _serving(reading: Reading, *, names: bool) -> ListTables:
-    found = await serving_table(reading, USERS)
-    found_names = await serving_table(reading, USER_NAMES) if names else None
-    if found is None or (names and found_names is None):
-        raise ViewBehind.being_built()
-    return ListTables(found, found_names)
+    found = await table_that_serves(reading, USERS)
+    return ListTables(found, await table_that_serves(reading, USER_NAMES) if names else None)
 
 
 async def place_of(reading: Reading, user_id: UUID, sort: str) -> Place | None:

@@ -9,15 +9,14 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ARRAY, Select, Uuid, and_, column, exists, func, select, table
+from sqlalchemy import ARRAY, Select, Uuid, and_, column, exists, false, func, select, table
 
 from events.connections import Reading
 from events.gathering import Gathered
 from projections.database import Statement, given
 from projections.parking import ViewParked
-from projections.positions import ViewBehind
 from projections.read_model import ReadModel
-from projections.serving import PerTable, serving_table
+from projections.serving import PerTable, table_that_serves
 from projections.users import USERS, UserRow
 
 __all__ = [
@@ -76,57 +75,30 @@ def is_parked(consumer: Any, user_id: Any) -> Any:
 
 
 class _Statements:
-    """What is asked of one table. Those that look at what is parked are asked where something is, which is hardly ever."""
+    """What is asked of one table. What looks at what is parked is asked where something is, which is hardly ever."""
 
     def __init__(self, model: ReadModel[UserRow]) -> None:
         self._table = model.table
         self._consumer = model.consumer
-        users = self._users = model.table.columns
-        self._shown = [users[name] for name in UserView.__struct_fields__]
-        self.by_id = Statement(self._one())
-        self.by_ids = Statement(self._each())
-        self.by_id_unless_parked = Statement(
-            self._one(is_parked(self._consumer, given("user_id", Uuid)).label("is_parked"))
-        )
+        self.by_ids = Statement(self._each(false()))
+        self.by_ids_unless_parked = Statement(self._each(is_parked(self._consumer, _asked)))
 
-    def _one(self, *more: Any) -> Select[Any]:
-        """The row and the checkpoint of its partition, of one moment; a row of nulls where there is no such user."""
-        user_id = given("user_id", Uuid)
-        stands = checkpoints.columns
-        partition = func.get_byte(func.uuid_send(user_id), 15).op("%")(stands.partitions)
+    def _each(self, parked: Any) -> Select[Any]:
+        """The row of each of some ids and the checkpoint of its partition, of one moment; nulls where there is no such user."""
+        users, stands = self._table.columns, checkpoints.columns
+        partition = func.get_byte(func.uuid_send(_asked), 15).op("%")(stands.partitions)
+        shown = [users[name] for name in UserView.__struct_fields__]
         return (
-            select(stands.position.label("reached"), stands.parked, *more, *self._shown)
-            .select_from(checkpoints.outerjoin(self._table, self._users.id == user_id))
-            .where(stands.consumer == self._consumer, stands.partition == partition)
-        )
-
-    def _each(self) -> Select[Any]:
-        """The same of each of some ids, which stand in `asked`."""
-        asked = (
-            func.unnest(given("user_ids", ARRAY(Uuid))).table_valued(column("asked", Uuid)).render_derived(name="ids")
-        )
-        stands = checkpoints.columns
-        partition = func.get_byte(func.uuid_send(asked.columns.asked), 15).op("%")(stands.partitions)
-        return (
-            select(asked.columns.asked, stands.position.label("reached"), stands.parked, *self._shown)
-            .select_from(asked)
+            select(_asked, stands.position.label("reached"), stands.parked, parked.label("is_parked"), *shown)
+            .select_from(_ids)
             .join(checkpoints, and_(stands.consumer == self._consumer, stands.partition == partition))
-            .outerjoin(self._table, self._users.id == asked.columns.asked)
+            .outerjoin(self._table, users.id == _asked)
         )
 
 
+_ids: Final = func.unnest(given("user_ids", ARRAY(Uuid))).table_valued(column("asked", Uuid)).render_derived(name="ids")
+_asked: Final = _ids.columns.asked
 _statements: Final = PerTable(USERS, _Statements)
-
-
-async def _of(pool: Reading, table: str | None) -> _Statements:
-    """The statements of a table, or of the one that serves now. Raises `ViewBehind` when none does yet."""
-    if table is None:
-        table = await serving_table(pool, USERS)
-        if table is None:
-            raise ViewBehind.being_built()
-    return _statements[table]
-
-
 Found: TypeAlias = tuple[UserView | None, int]
 """A user, if there is one, and the position that this reflects."""
 
@@ -139,15 +111,10 @@ async def user_by_id(pool: Reading, user_id: UUID, *, table: str | None = None) 
     `table` is the one that serves; unless it is given, that is asked first. Raises `ViewParked`, and `ViewBehind` where
     none serves yet.
     """
-    ask = await _of(pool, table)
-    row = await ask.by_id.fetchrow(pool, user_id=user_id)
-    if row is not None and row["parked"]:
-        row = await ask.by_id_unless_parked.fetchrow(pool, user_id=user_id)
-        if row is not None and row["is_parked"]:
-            raise ViewParked
-    if row is None:
-        return None, 0
-    return (None if row["id"] is None else view_of(row)), row["reached"]
+    found = (await _found(pool, table or await table_that_serves(pool, USERS), [user_id]))[user_id]
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 class UserReads:
@@ -161,22 +128,22 @@ class UserReads:
         """As the function of this name, for the table that serves. Raises `ViewParked`."""
         asking = self._asking.get(table)
         if asking is None:
-            asking = self._asking[table] = Gathered(partial(self._ask, table))
+            asking = self._asking[table] = Gathered(partial(_found, self._pool, table))
         return await asking.answer(user_id)
 
-    async def _ask(self, table: str, user_ids: Sequence[UUID]) -> Mapping[UUID, Found | Exception]:
-        rows = await _statements[table].by_ids.fetch(self._pool, user_ids=user_ids)
-        found: dict[UUID, Found | Exception] = dict.fromkeys(user_ids, _NOBODY)
-        for row in rows:
-            user_id = row["asked"]
-            if row["parked"]:
-                try:
-                    found[user_id] = await user_by_id(self._pool, user_id, table=table)
-                except ViewParked as parked:
-                    found[user_id] = parked
-            else:
-                found[user_id] = (None if row["id"] is None else view_of(row)), row["reached"]
-        return found
+
+async def _found(pool: Reading, table: str, user_ids: Sequence[UUID]) -> Mapping[UUID, Found | Exception]:
+    ask = _statements[table]
+    rows = await ask.by_ids.fetch(pool, user_ids=user_ids)
+    if any(row["parked"] for row in rows):
+        rows = await ask.by_ids_unless_parked.fetch(pool, user_ids=user_ids)
+    found: dict[UUID, Found | Exception] = dict.fromkeys(user_ids, _NOBODY)
+    for row in rows:
+        if row["is_parked"]:
+            found[row["asked"]] = ViewParked()
+        else:
+            found[row["asked"]] = (None if row["id"] is None else view_of(row)), row["reached"]
+    return found
 
 
 _FIELDS: Final = len(UserView.__struct_fields__)
