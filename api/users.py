@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from api.asking import ask, recorded_headers, runtime_of
 from api.auth import anyone, may, signed_in
 from api.bodies import Body, JsonRequest
-from api.conditions import IfNoneMatch, MinPosition, Prefer, demand, user_etag
+from api.conditions import IfNoneMatch, MinPosition, Prefer, user_etag
 from api.declared import BODY, COMMAND, HASHING, TOKEN, UNCHANGED, VIEW, declared
 from api.even_answers import even
 from api.fields import CHECKS, DisplayName, Email, Locale, Password
@@ -171,13 +171,11 @@ class Users(Controller):
         after = place_after(request, name, cursor, Place)
         applied = await reached(request, None, min_position, prefer)
         tables = ListTables(serving(request))
-        process = runtime_of(request)
         if takes_names(filters, order):
-            demanded = demand(min_position, prefer)
-            await process.positions.wait(USER_NAMES.view, None, demanded.position, demanded.wait)
-            tables = ListTables(tables.users, process.positions.serving(USER_NAMES.view))
-        counted = count is not None
-        page = await users(process.reader, filters, tables=tables, sort=order, after=after, limit=limit, count=counted)
+            await reached(request, None, min_position, prefer, USER_NAMES.view)
+            tables = ListTables(tables.users, serving(request, USER_NAMES.view))
+        reader, counted = runtime_of(request).reader, count is not None
+        page = await users(reader, filters, tables=tables, sort=order, after=after, limit=limit, count=counted)
         following = sealed_place(request, name, page.next)
         headers = page_headers(request, page.position, following, **given, limit=limit)
         if page.left_out:

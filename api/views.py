@@ -37,21 +37,21 @@ def seen_by(view: UserView, caller: Caller | None) -> UserView:
 
 
 async def reached(
-    request: JsonRequest, user_id: UUID | None, min_position: str | None, prefer: str | None
+    request: JsonRequest, user_id: UUID | None, min_position: str | None, prefer: str | None, view: str = VIEW
 ) -> dict[str, str]:
-    """Come back when the view has reached what the request demands, with the preference that was honoured.
+    """Come back when a view has reached what the request demands, with the preference that was honoured.
 
     Raises `ViewBehind`.
     """
     demanded = demand(min_position, prefer)
     if demanded.position:
-        await runtime_of(request).positions.wait(VIEW, user_id, demanded.position, demanded.wait)
+        await runtime_of(request).positions.wait(view, user_id, demanded.position, demanded.wait)
     return dict(demanded.applied)
 
 
-def serving(request: JsonRequest) -> str:
-    """The table that serves the view of users now. Raises `ViewBehind` while the first one is being built."""
-    return runtime_of(request).positions.serving(VIEW)
+def serving(request: JsonRequest, view: str = VIEW) -> str:
+    """The table that serves a view now. Raises `ViewBehind` while the first one is being built."""
+    return runtime_of(request).positions.serving(view)
 
 
 async def user_view(
