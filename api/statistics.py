@@ -6,15 +6,17 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, TypeVar
 
 from litestar import Controller, Response, get
+from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 from msgspec import Struct, ValidationError, convert, field
 
 from api.asking import runtime_of
 from api.auth import may
 from api.bodies import JsonRequest
-from api.conditions import MinPosition, Prefer, demand
+from api.conditions import MinPosition, Prefer
 from api.declared import TOKEN, VIEW, declared
 from api.reasons import FieldError, InvalidParameters, InvalidRange, NotPermitted
+from api.views import reached
 from queries import statistics
 from queries.periods import MOST_DAYS, Granularity, Range, RangeRefused, whole_range
 
@@ -128,92 +130,6 @@ Question = Callable[[Any, Range, Granularity, int], Awaitable[statistics.Series]
 RESPONSES: Final = declared(TOKEN, VIEW, NotPermitted, InvalidRange)
 
 
-class Statistics(Controller):
-    """Counts over days, weeks and months in UTC. They are made of days on which something happened, and stay as they are
-    when someone is erased.
-    """
-
-    path = "/v1/statistics"
-    tags = ("Statistics",)
-    guards = (may("statistics:read"),)
-    security = ({"token": []},)
-
-    @get("/registrations", operation_id="registrations", summary="Registrations", responses=RESPONSES)
-    async def registrations(
-        self,
-        request: JsonRequest,
-        first: From = None,
-        end: To = None,
-        granularity: By = "day",
-        min_position: MinPosition = None,
-        prefer: Prefer = None,
-    ) -> Response[RegistrationsSeries]:
-        """Also those that nobody proved."""
-        asked = await _Asked.of(request, first, end, granularity, min_position, prefer)
-        return asked.told(RegistrationsSeries, Registrations, await asked.series(statistics.registrations))
-
-    @get("/verifications", operation_id="verifications", summary="Proved addresses", responses=RESPONSES)
-    async def verifications(
-        self,
-        request: JsonRequest,
-        first: From = None,
-        end: To = None,
-        granularity: By = "day",
-        min_position: MinPosition = None,
-        prefer: Prefer = None,
-    ) -> Response[VerificationsSeries]:
-        """By the day of the proof."""
-        asked = await _Asked.of(request, first, end, granularity, min_position, prefer)
-        return asked.told(VerificationsSeries, Verifications, await asked.series(statistics.verifications))
-
-    @get("/active-users", operation_id="active_users", summary="Active users", responses=RESPONSES)
-    async def active_users(
-        self,
-        request: JsonRequest,
-        first: From = None,
-        end: To = None,
-        granularity: By = "day",
-        min_position: MinPosition = None,
-        prefer: Prefer = None,
-    ) -> Response[ActiveUsersSeries]:
-        """Daily, weekly or monthly. Active is who signed in, or refreshed a session that had begun on another day."""
-        asked = await _Asked.of(request, first, end, granularity, min_position, prefer)
-        return asked.told(ActiveUsersSeries, ActiveUsers, await asked.series(statistics.active_users))
-
-    @get("/sign-ins", operation_id="sign_ins", summary="Sign-ins, and those that failed", responses=RESPONSES)
-    async def sign_ins(
-        self,
-        request: JsonRequest,
-        first: From = None,
-        end: To = None,
-        granularity: By = "day",
-        min_position: MinPosition = None,
-        prefer: Prefer = None,
-    ) -> Response[SignInsSeries]:
-        """Failures are counted by day as they happen, apart from the log, so no position tells up to when."""
-        asked = await _Asked.of(request, first, end, granularity, min_position, prefer)
-        return asked.told(SignInsSeries, SignIns, await asked.series(statistics.sign_ins))
-
-    @get("/retention", operation_id="retention", summary="How many stay", responses=RESPONSES)
-    async def retention(
-        self,
-        request: JsonRequest,
-        first: From = None,
-        end: To = None,
-        granularity: By = "month",
-        periods: Periods = 12,
-        min_position: MinPosition = None,
-        prefer: Prefer = None,
-    ) -> Response[Retention]:
-        """Cohorts by the period in which they registered. The first of `active` is that period itself."""
-        asked = await _Asked.of(request, first, end, granularity, min_position, prefer)
-        cohorts, position = await asked.limited(
-            lambda: statistics.retention(asked.pool, asked.over, granularity, periods, asked.today, asked.smallest)
-        )
-        items = [Cohort(cohort.period, cohort.size, cohort.active) for cohort in cohorts]
-        return asked.answer(Retention, items, position)
-
-
 def _days(first: str | None, end: str | None) -> tuple[date | None, date | None]:
     days: list[date | None] = []
     errors = []
@@ -227,7 +143,7 @@ def _days(first: str | None, end: str | None) -> tuple[date | None, date | None]
     return days[0], days[1]
 
 
-class _Asked:
+class Asked:
     """A question, once the view has come as far as it demands."""
 
     def __init__(self, request: JsonRequest, over: Range, granularity: Granularity, today: date) -> None:
@@ -249,7 +165,7 @@ class _Asked:
         granularity: Granularity,
         min_position: str | None,
         prefer: str | None,
-    ) -> "_Asked":
+    ) -> "Asked":
         """Raises `InvalidParameters`, `InvalidRange`, `ViewBehind`."""
         today = datetime.now(UTC).date()
         try:
@@ -257,11 +173,7 @@ class _Asked:
         except RangeRefused:
             raise InvalidRange from None
         asked = cls(request, over, granularity, today)
-        demanded = demand(min_position, prefer)
-        if demanded.position:
-            positions = runtime_of(request).positions
-            await positions.wait(statistics.VIEW, None, demanded.position, demanded.wait)
-        asked._applied = dict(demanded.applied)
+        asked._applied = await reached(request, None, min_position, prefer, statistics.VIEW)
         return asked
 
     async def limited(self, question: Callable[[], Awaitable[R]]) -> R:
@@ -283,3 +195,66 @@ class _Asked:
         told = whole(from_=begins, to=ends, granularity=self._granularity, smallest_group=self.smallest, items=items)
         headers = {"Event-Position": str(position), "Cache-Control": "no-store", **self._applied}
         return Response(told, headers=headers)
+
+
+async def asked_by_day(
+    request: JsonRequest,
+    first: From = None,
+    end: To = None,
+    granularity: By = "day",
+    min_position: MinPosition = None,
+    prefer: Prefer = None,
+) -> Asked:
+    """What is asked of a series. Raises as `Asked.of`."""
+    return await Asked.of(request, first, end, granularity, min_position, prefer)
+
+
+class Statistics(Controller):
+    """Counts over days, weeks and months in UTC. They are made of days on which something happened, and stay as they are
+    when someone is erased.
+    """
+
+    path = "/v1/statistics"
+    tags = ("Statistics",)
+    guards = (may("statistics:read"),)
+    security = ({"token": []},)
+    dependencies = {"asked": Provide(asked_by_day)}  # noqa: RUF012 - the framework declares it so
+
+    @get("/registrations", operation_id="registrations", summary="Registrations", responses=RESPONSES)
+    async def registrations(self, asked: NamedDependency[Asked]) -> Response[RegistrationsSeries]:
+        """Also those that nobody proved."""
+        return asked.told(RegistrationsSeries, Registrations, await asked.series(statistics.registrations))
+
+    @get("/verifications", operation_id="verifications", summary="Proved addresses", responses=RESPONSES)
+    async def verifications(self, asked: NamedDependency[Asked]) -> Response[VerificationsSeries]:
+        """By the day of the proof."""
+        return asked.told(VerificationsSeries, Verifications, await asked.series(statistics.verifications))
+
+    @get("/active-users", operation_id="active_users", summary="Active users", responses=RESPONSES)
+    async def active_users(self, asked: NamedDependency[Asked]) -> Response[ActiveUsersSeries]:
+        """Daily, weekly or monthly. Active is who signed in, or refreshed a session that had begun on another day."""
+        return asked.told(ActiveUsersSeries, ActiveUsers, await asked.series(statistics.active_users))
+
+    @get("/sign-ins", operation_id="sign_ins", summary="Sign-ins, and those that failed", responses=RESPONSES)
+    async def sign_ins(self, asked: NamedDependency[Asked]) -> Response[SignInsSeries]:
+        """Failures are counted by day as they happen, apart from the log, so no position tells up to when."""
+        return asked.told(SignInsSeries, SignIns, await asked.series(statistics.sign_ins))
+
+    @get("/retention", operation_id="retention", summary="How many stay", responses=RESPONSES)
+    async def retention(
+        self,
+        request: JsonRequest,
+        first: From = None,
+        end: To = None,
+        granularity: By = "month",
+        periods: Periods = 12,
+        min_position: MinPosition = None,
+        prefer: Prefer = None,
+    ) -> Response[Retention]:
+        """Cohorts by the period in which they registered. The first of `active` is that period itself."""
+        asked = await Asked.of(request, first, end, granularity, min_position, prefer)
+        cohorts, position = await asked.limited(
+            lambda: statistics.retention(asked.pool, asked.over, granularity, periods, asked.today, asked.smallest)
+        )
+        items = [Cohort(cohort.period, cohort.size, cohort.active) for cohort in cohorts]
+        return asked.answer(Retention, items, position)
