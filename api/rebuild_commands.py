@@ -9,6 +9,7 @@ import click
 
 from api.arguments import json_option
 from api.looking import reading
+from api.meter import Meter
 from api.operating import as_json, operate, refuse
 from settings import Settings, key_bytes, master_keys
 
@@ -19,54 +20,6 @@ if TYPE_CHECKING:
     from projections.verifying import Difference, Verified
 
 __all__ = ["COMMANDS", "in_words"]
-
-TELLS_EVERY_SECONDS: Final = 1.0
-ON_A_TERMINAL_SECONDS: Final = 0.1
-
-
-class Meter:
-    """Tells on standard error how work comes on: on a terminal in one line that is kept up to date, else now and then anew."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._begun = self._told = time.monotonic()
-        self._state = ""
-        self._width = 0
-
-    def at(self, state: str, done: int, total: int) -> None:
-        """It is in this state, with so much done."""
-        now = time.monotonic()
-        if state != self._state:
-            self.end()
-            self._begun = now
-        elif now - self._told < (ON_A_TERMINAL_SECONDS if self._terminal else TELLS_EVERY_SECONDS):
-            return
-        self._state, self._told = state, now
-        rate = done / (now - self._begun) if now > self._begun else 0.0
-        line = f"{state}: {done:,} of {total:,} events"
-        if state == "building" and rate:
-            line += f", {rate:,.0f} a second, {max(total - done, 0) / rate:.0f} s left"
-        self._write(line)
-
-    def keys(self, done: int) -> None:
-        """So many keys were compared."""
-        now = time.monotonic()
-        if now - self._told >= (ON_A_TERMINAL_SECONDS if self._terminal else TELLS_EVERY_SECONDS):
-            self._told = now
-            self._write(f"{done:,} keys compared, {done / (now - self._begun):,.0f} a second")
-
-    def _write(self, line: str) -> None:
-        if self._terminal:
-            click.echo("\r" + line.ljust(self._width), nl=False, err=True)
-            self._width = len(line)
-        else:
-            click.echo(line, err=True)
-
-    def end(self) -> None:
-        """What comes next stands on a line of its own."""
-        if self._terminal and self._width:
-            click.echo(err=True)
-            self._width = 0
 
 
 def in_words(rebuild: "Rebuild") -> str:
@@ -88,12 +41,11 @@ def in_words(rebuild: "Rebuild") -> str:
 
 
 def _model(name: str) -> "ReadModel[Any]":
-    from projections.models import MODELS
+    from projections.models import BY_NAME
 
-    models = {model.name: model for model in MODELS}
-    if name not in models:
-        refuse(f"There is no view named {name}; there are {', '.join(models)}.")
-    return models[name]
+    if name not in BY_NAME:
+        refuse(f"There is no view named {name}; there are {', '.join(BY_NAME)}.")
+    return BY_NAME[name]
 
 
 def _store(settings: Settings) -> "Store":

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.rebuild_commands import Meter
+from api.meter import Meter
 from events.connections import connect
 from projections.asked import AskedFor
 from projections.keeping import Store
