@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from eventsourcing.application import Application
@@ -21,6 +20,7 @@ from events.event import ANONYMOUS, Event, Metadata
 from events.store import read_stream
 from events.user import DisplayNameChanged, UserRegistered
 from tests.benchmarks.figures import Figure, Measured, measure
+from tests.library import library_settings
 from tests.support import Database
 
 __all__ = ["folding"]
@@ -65,17 +65,7 @@ async def _stream(database: Database, events: int) -> UUID:
 
 
 def _application(url: str) -> Application[UUID]:
-    parts = urlsplit(url)
-    return Application(
-        {
-            "PERSISTENCE_MODULE": "eventsourcing.postgres",
-            "POSTGRES_DBNAME": parts.path[1:],
-            "POSTGRES_HOST": parts.hostname or "",
-            "POSTGRES_PORT": str(parts.port),
-            "POSTGRES_USER": parts.username or "",
-            "POSTGRES_PASSWORD": parts.password or "",
-        }
-    )
+    return Application(library_settings(url))
 
 
 async def folding(database: Database, peer_url: str, rounds: int, tell: Callable[[str], None]) -> list[Figure]:

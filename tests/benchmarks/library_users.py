@@ -7,7 +7,6 @@ library's extra `postgres` installs.
 """
 
 from typing import Any, Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from eventsourcing.application import Application
@@ -18,6 +17,8 @@ from eventsourcing.persistence import Tracking
 from eventsourcing.postgres import PostgresDatastore, PostgresTrackingRecorder
 from eventsourcing.projection import Projection
 from psycopg.sql import SQL, Identifier
+
+from tests.library import library_settings
 
 __all__ = ["Person", "Users", "UsersProjection", "UsersView", "environment"]
 
@@ -145,14 +146,7 @@ KEY: Final = AESCipher.create_key(32)
 
 def environment(url: str, key: str = KEY) -> dict[str, str]:
     """The library's settings for a database, with its cipher on."""
-    parts = urlsplit(url)
-    return {
-        "PERSISTENCE_MODULE": "eventsourcing.postgres",
-        "POSTGRES_DBNAME": parts.path[1:],
-        "POSTGRES_HOST": parts.hostname or "",
-        "POSTGRES_PORT": str(parts.port),
-        "POSTGRES_USER": parts.username or "",
-        "POSTGRES_PASSWORD": parts.password or "",
+    return library_settings(url) | {
         "CIPHER_TOPIC": "eventsourcing.cryptography:AESCipher",
         "CIPHER_KEY": key,
     }

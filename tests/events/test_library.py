@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from typing import Any, cast
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -20,6 +19,7 @@ from events.codec import decode
 from events.user import EmailVerified
 from tests.events.recorder import Recorder
 from tests.events.test_committer import verified
+from tests.library import library_settings
 from tests.support import Database
 
 
@@ -100,16 +100,7 @@ class Stored(Application[UUID]):
 async def test_the_stock_recorder_and_a_stock_application_read_what_we_wrote(database, committer, writer_pool):
     stream = uuid7()
     await committer.commit(verified(stream, count=3))
-    parts = urlsplit(database.url("writer"))
-    environment = {
-        "PERSISTENCE_MODULE": "eventsourcing.postgres",
-        "POSTGRES_DBNAME": parts.path[1:],
-        "POSTGRES_HOST": parts.hostname or "",
-        "POSTGRES_PORT": str(parts.port),
-        "POSTGRES_USER": parts.username or "",
-        "POSTGRES_PASSWORD": parts.password or "",
-        "CREATE_TABLE": "n",
-    }
+    environment = library_settings(database.url("writer")) | {"CREATE_TABLE": "n"}
 
     def read() -> list[Any]:
         application = Stored(environment)
