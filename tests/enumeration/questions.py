@@ -21,6 +21,8 @@ USES: Final = 4
 USES_OF_REGISTRATION: Final = 8
 """The same where more is allowed: the owner is mailed five times, and then no more."""
 SPARE_ATTACKERS: Final = 50
+SELDOM: Final = 5
+"""How many times as often the kinds of the goal are asked about as the others."""
 
 
 async def _nothing(_wire: Wire) -> None:
@@ -28,11 +30,19 @@ async def _nothing(_wire: Wire) -> None:
 
 
 class Question(Struct, frozen=True):
-    """A question and, for each kind of address, requests without end; `ready` must have been awaited lately."""
+    """A question and, for each kind of address, requests without end; `ready` must have been awaited lately.
+
+    What the goal does not name is `beside`, and asked about more seldom.
+    """
 
     name: str
     kinds: dict[str, Iterator[bytes]]
     ready: Callable[[Wire], Awaitable[None]] = _nothing
+    beside: frozenset[str] = frozenset()
+
+    def times(self, kind: str, count: int) -> int:
+        """How often a kind is asked about where those of the goal are asked about so many times."""
+        return -(-count // SELDOM) if kind in self.beside else count
 
 
 async def _registering(people: People, count: int) -> Question:
@@ -62,6 +72,7 @@ async def _signing_in(people: People, count: int) -> Question:
             "unverified, right password": _again(with_right, _emails(await people.many(people.unverified, few))),
             "lapsed, right password": _again(with_right, _emails(await people.many(people.lapsed, few))),
         },
+        beside=frozenset({"unknown, locked", "locked, right password", "suspended, right password"}),
     )
 
 
@@ -76,6 +87,7 @@ async def _resetting(people: People, count: int) -> Question:
             "suspended": _again(_reset, _emails(await people.many(people.suspended, few))),
             "lapsed": _again(_reset, _emails(await people.many(people.lapsed, few))),
         },
+        beside=frozenset({"suspended"}),
     )
 
 
@@ -97,7 +109,10 @@ async def _changing(people: People, count: int) -> Question:
     kinds = {UNKNOWN: iter(new_email, None), "known": itertools.cycle(_emails(await people.many(people.known, few)))}
     attackers = Attackers(await people.many(people.known, len(kinds) * count // USES_OF_ATTACKERS + SPARE_ATTACKERS))
     return Question(
-        "change address", {kind: attackers.asking(emails) for kind, emails in kinds.items()}, attackers.ready
+        "change address",
+        {kind: attackers.asking(emails) for kind, emails in kinds.items()},
+        attackers.ready,
+        beside=frozenset(kinds),
     )
 
 

@@ -33,12 +33,17 @@ async def sample(
     *,
     clients: int = 1,
 ) -> Samples:
-    """Ask each kind of each question so many times, by clients that each wait for their answer.
+    """Ask each kind of each question so many times (more seldom what is beside), by clients that wait for their answers.
 
     The order is random over the whole, so that neither drift nor what came before can speak for a kind. With several
     clients each is the load of the others: every answer is a sample.
     """
-    order = [(question, kind) for question in questions for kind in question.kinds] * count
+    order = [
+        (question, kind)
+        for question in questions
+        for kind in question.kinds
+        for _ in range(question.times(kind, count))
+    ]
     chance.shuffle(order)
     samples, begun, told = Samples(), time.monotonic(), time.monotonic()
     left = iter(order)
