@@ -161,6 +161,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     lock_minutes: Annotated[
         int, Meta(ge=1, le=1440, description="How long they wait, and for how long failed sign-ins are counted.")
     ] = 15
+    erasure_waiting_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=90,
+            description="How many days someone has to think better of it who asked to be erased; with 0 it is done at once.",
+        ),
+    ] = 14
     client_retention_days: Annotated[
         int,
         Meta(

@@ -13,6 +13,7 @@ from api.administrators import Administrators
 from api.bodies import Body, ClientGone, JsonRequest, invalid_fields
 from api.deliveries import Deliveries
 from api.documentation import configuration, openapi_json
+from api.erasures import Erasures
 from api.front import Front
 from api.history import History
 from api.logs import request_id
@@ -53,6 +54,7 @@ ROUTES = (
     Addresses,
     Administrators,
     Deliveries,
+    Erasures,
     History,
     Machines,
     Me,

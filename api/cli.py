@@ -14,6 +14,7 @@ import msgspec
 from api.analytics_commands import analytics
 from api.claim_commands import claims
 from api.delivery_commands import deliveries
+from api.erase_command import erase
 from api.export_command import export
 from api.key_commands import keys
 from api.projection_commands import projections
@@ -50,7 +51,7 @@ def main() -> None:
     )  # Python would look through all that was imported for cycles, for longer than most commands take
 
 
-for command in (up, users, sessions, projections, deliveries, keys, claims, analytics, export):
+for command in (up, users, sessions, projections, deliveries, keys, claims, analytics, export, erase):
     main.add_command(command)
 
 

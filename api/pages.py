@@ -61,6 +61,13 @@ _PAGES: Final[Mapping[str, _Page]] = {
         path="v1/users/{user}/unlock",
         done="Any device may sign in again, and this one is known from now on. Sign in with your password.",
     ),
+    "withdraw-erasure": _Page(
+        title="Keep your account",
+        asks="Do you want to keep your account?",
+        button="Yes, do not erase it",
+        path="v1/users/{user}/erase/withdraw",
+        done="Your account stays. If it was not you who asked for it to be erased, change your password.",
+    ),
     "sign-up": _Page(
         title="First administrator",
         asks="Become the first administrator",

@@ -16,6 +16,7 @@ from events.user import (
     FormerAddressReleased,
     RegistrationLapsed,
     RegistrationSuperseded,
+    UserErased,
     UserRegistered,
 )
 
@@ -29,6 +30,7 @@ CLAIMING = (
     EmailChanged,
     EmailChangeUndone,
     FormerAddressReleased,
+    UserErased,
 )
 """The events from which claims follow."""
 
@@ -68,7 +70,7 @@ class Claimed:
             case EmailVerified():
                 for claim in self._of(owner_id):
                     claim.proven = claim.proven or claim.left_at == 0
-            case RegistrationSuperseded() | RegistrationLapsed():
+            case RegistrationSuperseded() | RegistrationLapsed() | UserErased():
                 for claim in self._of(owner_id):
                     self._drop(claim)
             case EmailChanged(email=str() as email):

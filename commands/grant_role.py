@@ -5,11 +5,12 @@ from uuid import UUID
 from msgspec import Struct
 
 from commands.administrators import Administrators
-from commands.errors import AddressNotProved, LastAdministrator, NoSuchRole, NoSuchUser
+from commands.errors import AddressNotProved, NoSuchRole, NoSuchUser
+from commands.last_administrator import removed
 from commands.roles import ADMINISTRATOR, ROLES
 from commands.unit import Unit
 from commands.user import User
-from events.administrators import AdministratorAdded, AdministratorRemoved, AdministratorsEvent
+from events.administrators import AdministratorAdded, AdministratorsEvent
 from events.user import RoleGranted, RoleRevoked, UserEvent
 
 __all__ = ["GrantRole", "RevokeRole"]
@@ -60,11 +61,7 @@ class RevokeRole(Struct, frozen=True):
 
     def decide_administrators(self, administrators: Administrators) -> list[AdministratorsEvent]:
         """The administrators' own stream says who was removed; the last one stays."""
-        if self.user_id not in administrators.ids:
-            return []
-        if len(administrators.ids) == 1:
-            raise LastAdministrator
-        return [AdministratorRemoved(self.user_id)]
+        return removed(administrators, self.user_id)
 
     async def perform(self, unit: Unit) -> None:
         """Decide on the user's stream, and on the administrators' where it is about them."""

@@ -22,6 +22,7 @@ __all__ = [
     "UNDO_EMAIL_CHANGE",
     "UNLOCK",
     "VERIFY_EMAIL",
+    "WITHDRAW_ERASURE",
     "Link",
     "link_token",
     "read_link",
@@ -33,6 +34,7 @@ VERIFY_EMAIL: Final = "verify-email"
 UNDO_EMAIL_CHANGE: Final = "undo-email-change"
 RESET_PASSWORD: Final = "reset-password"  # noqa: S105 - a purpose, no password
 UNLOCK: Final = "unlock"
+WITHDRAW_ERASURE: Final = "withdraw-erasure"
 FIRST_ADMINISTRATOR: Final = "first-administrator"
 
 _FACTS: Final = struct.Struct(">16sQQ")

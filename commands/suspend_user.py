@@ -6,11 +6,12 @@ from msgspec import Struct
 
 from commands.administrators import Administrators
 from commands.end_all_sessions import end_sessions
-from commands.errors import LastAdministrator, NoSuchUser
+from commands.errors import NoSuchUser
+from commands.last_administrator import removed
 from commands.roles import ADMINISTRATOR
 from commands.unit import Unit
 from commands.user import User
-from events.administrators import AdministratorAdded, AdministratorRemoved, AdministratorsEvent
+from events.administrators import AdministratorAdded, AdministratorsEvent
 from events.user import UserEvent, UserReinstated, UserSuspended
 
 __all__ = ["ReinstateUser", "SuspendUser"]
@@ -32,11 +33,7 @@ class SuspendUser(Struct, frozen=True):
 
     def decide_administrators(self, administrators: Administrators) -> list[AdministratorsEvent]:
         """One who can administer remains. Raises `LastAdministrator`."""
-        if self.user_id not in administrators.ids:
-            return []
-        if len(administrators.ids) == 1:
-            raise LastAdministrator
-        return [AdministratorRemoved(self.user_id)]
+        return removed(administrators, self.user_id)
 
     async def perform(self, unit: Unit) -> None:
         """Decide on the user's stream and the administrators', and end the sessions."""

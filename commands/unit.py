@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from commands import administrators, projection, session, user
@@ -50,6 +51,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     """What the operator decided, as far as commands ask: keys for each purpose, how often and how long.
 
     `sign_in_attempts` may fail from strange devices, and as many from each known one, before they wait `lock_minutes`.
+    Who asks to be erased has `erasure_waiting_days` to think better of it; with 0 there is no waiting.
     """
 
     claims_key: bytes
@@ -61,6 +63,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     email_undo_hours: int = 72
     sign_in_attempts: int = 20
     lock_minutes: int = 15
+    erasure_waiting_days: int = 14
 
 
 class Known(Struct, frozen=True):
@@ -208,6 +211,11 @@ class Unit:
             self.data_keys[subject_id] = key
             self.key_uses[subject_id] = KeyUse(subject_id, key.key_id)
         return self.data_keys[subject_id]
+
+    async def forget_subject(self, subject_id: UUID) -> None:
+        """Destroy the key of someone, and with it everything personal that was sealed under it, if it is there still."""
+        if await self.key_of(subject_id) is not None:
+            self.key_uses[subject_id] = replace(self.key_uses[subject_id], forgotten=True)
 
     async def key_of_notes(self, stream_id: UUID) -> DataKey:
         """The key for what is noted of events about nobody: their stream's own, made when there is something to note."""

@@ -7,7 +7,7 @@ from typing import Any, Final, assert_never
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from events.event import Recorded
 from events.personal import Forgotten
@@ -19,6 +19,8 @@ from events.user import (
     EmailChangeRequested,
     EmailChangeUndone,
     EmailVerified,
+    ErasureRequested,
+    ErasureWithdrawn,
     FormerAddressReleased,
     LocaleChanged,
     OwnMetadataChanged,
@@ -32,6 +34,7 @@ from events.user import (
     RoleRevoked,
     SignedOutEverywhere,
     TimeZoneChanged,
+    UserErased,
     UserEvent,
     UserLocked,
     UserRegistered,
@@ -69,7 +72,7 @@ class User(Struct, frozen=True):
 
     `verification_version`, `change_version` and `reset_version` are the versions of the newest events that asked for proof
     of the address, of another address, for another password: only their links live, and none at 0. A registration that was
-    superseded or has lapsed is `over`. What was recorded of a session before position `sessions_end` is over as well.
+    superseded or has lapsed is `over`, and so is who was `erased`. What was recorded of a session before position `sessions_end` is over as well. `erasure_due_at` is when the user is to be erased who asked for it.
     """
 
     id: UUID | None = None
@@ -95,6 +98,9 @@ class User(Struct, frozen=True):
     lock_version: int = 0
     sessions_end: int = 0
     mailed: Mapping[str, tuple[datetime, ...]] = {}
+    erasure_due_at: datetime | None = None
+    erasure_version: int = 0
+    erased: bool = False
 
     @property
     def active(self) -> bool:
@@ -121,6 +127,12 @@ class User(Struct, frozen=True):
 
 
 NOBODY: Final = User()
+_ERASED: Final[dict[str, Any]] = {
+    **{name: value for name, value in asdict(NOBODY).items() if name not in ("id", "version")},
+    "over": True,
+    "erased": True,
+}
+"""What is known of who was erased: nothing but that, whether what was personal can still be read or not."""
 _NO_LINKS: Final[dict[str, Any]] = {"new_email": None, "change_version": 0, "reset_version": 0}
 
 
@@ -176,6 +188,12 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
             return lock | _mailed(user, recorded, Mail.LOCK)
         case UserUnlocked():
             return {"locked_until": None, "lock_version": 0}
+        case ErasureRequested(due_at=due_at):
+            return {"erasure_due_at": due_at, "erasure_version": recorded.version}
+        case ErasureWithdrawn():
+            return {"erasure_due_at": None, "erasure_version": 0}
+        case UserErased():
+            return _ERASED
         case unreachable:
             assert_never(unreachable)
 

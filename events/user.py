@@ -16,6 +16,8 @@ __all__ = [
     "EmailChangeUndone",
     "EmailChanged",
     "EmailVerified",
+    "ErasureRequested",
+    "ErasureWithdrawn",
     "FormerAddressReleased",
     "LocaleChanged",
     "OwnMetadataChanged",
@@ -29,6 +31,7 @@ __all__ = [
     "RoleRevoked",
     "SignedOutEverywhere",
     "TimeZoneChanged",
+    "UserErased",
     "UserEvent",
     "UserLocked",
     "UserRegistered",
@@ -177,6 +180,20 @@ class UserUnlocked(Event, frozen=True):
     """Any device may sign in again: the time was over, an administrator said so, or the user did by a mailed link."""
 
 
+class ErasureRequested(Event, frozen=True):
+    """The user asked to be forgotten. It is done at this moment, unless they think better of it; until then nothing has changed."""
+
+    due_at: datetime
+
+
+class ErasureWithdrawn(Event, frozen=True):
+    """The user, or an administrator for them, withdrew what had been asked: the account stays."""
+
+
+class UserErased(Event, frozen=True):
+    """The user was forgotten: the key of everything personal was destroyed, the address is free, every session ended."""
+
+
 UserEvent: TypeAlias = (
     UserRegistered
     | VerificationRequested
@@ -204,4 +221,7 @@ UserEvent: TypeAlias = (
     | UserReinstated
     | UserLocked
     | UserUnlocked
+    | ErasureRequested
+    | ErasureWithdrawn
+    | UserErased
 )

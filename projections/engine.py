@@ -21,7 +21,7 @@ from projections.decisions import DECISIONS, decision, undecided
 from projections.folding import BLOCKED, Fact, Folded, Parked, Unreadable, fold
 from projections.following import MOST_EVENTS, next_events
 from projections.idling import Idling
-from projections.parking import blocked_keys, park, parked_rows, unpark
+from projections.parking import blocked_keys, park, parked_rows, unpark, unpark_all
 from projections.read_model import ReadModel, Row
 from projections.rows import Rows
 from projections.topics import known_topics
@@ -153,6 +153,7 @@ class Projector(Generic[R]):
                 raise
             folded = fold(self._model, rows, facts, {**blocked, **refused}, seen)
             await self._write(connection, checkpoint, position, folded, tried, taken)
+        self._blocked.get(checkpoint.partition, set()).difference_update(folded.freed)
         if folded.parked:
             self._blocked.setdefault(checkpoint.partition, set()).update(event.key for event in folded.parked)
             if not again:
@@ -179,6 +180,7 @@ class Projector(Generic[R]):
             await move(connection, checkpoint, position, taken=taken)
             await self._rows.remove(connection, folded.removed)
             await self._rows.write(connection, folded.changed)
+            await unpark_all(connection, checkpoint, folded.freed)
             if tried:
                 still = {event.position for event in folded.parked}
                 await unpark(connection, checkpoint, [tried_one for tried_one in tried if tried_one not in still])

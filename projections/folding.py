@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from events.event import Event, Recorded
+from events.user import UserErased
 from projections.causes import told
 from projections.read_model import ReadModel, Row, Several
 
@@ -39,9 +40,13 @@ Fact: TypeAlias = Recorded[Event] | Unreadable
 
 
 class Folded(Struct, Generic[R]):
-    """What a batch did: keys all of whose rows are gone, rows to write after that, and events that were laid aside."""
+    """What a batch did: keys all of whose rows are gone, rows to write after that, and events that were laid aside.
+
+    Of keys that are `freed` nothing lies aside any more, whatever did before.
+    """
 
     removed: set[UUID] = field(default_factory=set)
+    freed: set[UUID] = field(default_factory=set)
     changed: list[R] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
 
@@ -125,7 +130,8 @@ def fold(
 
     What a key has seen already, by the last position of its rows, is passed over; `seen` has it where closed rows may
     know more than open ones. A fact that cannot be read or applied is parked with its cause; so are later ones of the
-    same key, and all of the keys that are `blocked`, for the reason given.
+    same key, and all of the keys that are `blocked`, for the reason given. But an erasure waits for nobody: it frees its key,
+    of which nothing is left for what was parked to change.
     """
     folded: Folded[R] = Folded()
     begin = _beginning(model)
@@ -140,8 +146,12 @@ def fold(
         if fact.position <= group.seen:
             continue
         if (cause := stopped.get(key)) is not None:
-            folded.parked.append(Parked(fact.position, key, cause))
-            continue
+            if not _erases(model, fact):
+                folded.parked.append(Parked(fact.position, key, cause))
+                continue
+            del stopped[key]
+            folded.freed.add(key)
+            folded.parked = [event for event in folded.parked if event.key != key]
         try:
             if isinstance(fact, Unreadable):
                 raise fact.error
@@ -156,16 +166,32 @@ def fold(
     return folded
 
 
+def _erases(model: ReadModel[Any], fact: Fact) -> bool:
+    """Whether nothing is left of its key in this model after it, whatever was before."""
+    return model.opens_seals and isinstance(fact, Recorded) and isinstance(fact.event, UserErased)
+
+
 def fold_whole(model: ReadModel[R], facts: Iterable[Fact]) -> list[R]:
     """All rows of one key, open and closed, from everything that happened about it, in the order of the log.
 
-    Events that the model does not take are passed over. Raises for the first one that cannot be read or applied.
+    Events that the model does not take are passed over. Raises for the first one that cannot be read or applied, unless an
+    erasure came after it.
     """
-    taken = (fact for fact in facts if isinstance(fact, Unreadable) or type(fact.event) in model.takes)
+    taken = [fact for fact in facts if isinstance(fact, Unreadable) or type(fact.event) in model.takes]
+    try:
+        return _fold_all(model, taken)
+    except Exception:
+        erased = [number for number, fact in enumerate(taken) if _erases(model, fact)]
+        if not erased:
+            raise
+        return _fold_all(model, taken[erased[-1] :])
+
+
+def _fold_all(model: ReadModel[R], facts: Iterable[Fact]) -> list[R]:
     if not isinstance(model.evolve, Several):
-        return _fold_one(model.evolve, taken)
+        return _fold_one(model.evolve, facts)
     group = _Many(model, model.evolve, (), 0)
-    for fact in taken:
+    for fact in facts:
         if isinstance(fact, Unreadable):
             raise fact.error
         group.apply(fact)

@@ -1,6 +1,6 @@
 """Events that a read model could not take: laid aside with their cause, visible, while other keys go on."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from events.store import COLUMNS
 from projections.checkpoints import Checkpoint
 from projections.folding import Parked
 
-__all__ = ["ViewParked", "blocked_keys", "park", "parked_rows", "unpark"]
+__all__ = ["ViewParked", "blocked_keys", "park", "parked_rows", "unpark", "unpark_all"]
 
 
 class ViewParked(Exception):
@@ -68,6 +68,15 @@ async def unpark(connection: asyncpg.Connection, checkpoint: Checkpoint, positio
     if positions:
         await connection.execute(
             "DELETE FROM parked_events WHERE consumer = $1 AND position = ANY($2)", checkpoint.consumer, positions
+        )
+        await _count(connection, checkpoint)
+
+
+async def unpark_all(connection: asyncpg.Connection, checkpoint: Checkpoint, keys: Collection[UUID]) -> None:
+    """Nothing of these keys lies aside any longer."""
+    if keys:
+        await connection.execute(
+            "DELETE FROM parked_events WHERE consumer = $1 AND key = ANY($2)", checkpoint.consumer, list(keys)
         )
         await _count(connection, checkpoint)
 

@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import conv
 
 from events.codec import has_personal_fields
 from events.event import Event, Recorded
+from events.user import UserErased
 
 __all__ = ["ReadModel", "Row", "Several"]
 
@@ -41,6 +42,17 @@ _INDEX_NAMES: Final = {"ix": "%(table_name)s_%(column_0_N_name)s_idx"}
 """With the version in them: names of indexes belong to the schema, where two versions of a table stand side by side."""
 
 
+def _erasing(evolve: Callable[[R | None, Recorded[Any]], R | None] | Several[R]) -> Any:
+    """The same, and nothing is left once somebody was erased: no author can forget it."""
+    if isinstance(evolve, Several):
+        return Several(_erasing(evolve.evolve), evolve.closed_by)  # type: ignore[arg-type] # takes rows where others take a row
+
+    def erasing(before: Any, recorded: Recorded[Any]) -> Any:
+        return None if isinstance(recorded.event, UserErased) else evolve(before, recorded)
+
+    return erasing
+
+
 class ReadModel(Generic[R]):
     """A table of rows, each the fold of one subject's events; `views.users_v1` for the users of version 1.
 
@@ -49,6 +61,7 @@ class ReadModel(Generic[R]):
     The column `key` holds the subject's id, by which rows are spread over partitions. `events` is the union that the model takes: all other events pass it by. `evolve` is pure:
     from the row, or none, and an event to the row, or none (or from rows to rows, as `Several` says); the events of one key come in the order of the log. What
     removes has to remove whatever is there, so that nothing is left when events are applied once more.
+    An erasure removes everything of its key, without being in `events` and without evolve being asked, but where nothing personal is kept.
 
     With `opens_seals` false the model needs nothing personal: it reads as `Forgotten` from the start, and no key is fetched.
     Change `version` whenever the table or the meaning of its rows changes: the new table is filled from the log's beginning.
@@ -72,10 +85,13 @@ class ReadModel(Generic[R]):
         self.view = self.consumer = f"{name}_v{version}"
         self.row = row
         self.key = key
-        self.evolve = evolve
         self.events: tuple[type[Event], ...] = get_args(events)
-        self.takes = frozenset(self.events)
         self.opens_seals = opens_seals and any(map(has_personal_fields, self.events))
+        self.evolve = evolve
+        if self.opens_seals:
+            self.events = tuple(dict.fromkeys((*self.events, UserErased)))
+            self.evolve = _erasing(evolve)
+        self.takes = frozenset(self.events)
         self.closed_by = evolve.closed_by if isinstance(evolve, Several) else None
         self.table = Table(
             self.consumer,

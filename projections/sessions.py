@@ -17,7 +17,14 @@ from events.session import (
     SessionExpired,
     SessionStarted,
 )
-from events.user import EmailChangeUndone, PasswordChanged, PasswordReset, SignedOutEverywhere, UserSuspended
+from events.user import (
+    EmailChangeUndone,
+    PasswordChanged,
+    PasswordReset,
+    SignedOutEverywhere,
+    UserErased,
+    UserSuspended,
+)
 from projections.read_model import ReadModel, Row, Several
 
 __all__ = ["ENDED", "EVERYWHERE", "EXPIRED", "REUSED", "SESSIONS", "SessionRow", "evolve"]
@@ -44,7 +51,9 @@ class SessionRow(Row, frozen=True, kw_only=True):
     ending: str | None = None
 
 
-EndOfAll: TypeAlias = SignedOutEverywhere | PasswordChanged | PasswordReset | EmailChangeUndone | UserSuspended
+EndOfAll: TypeAlias = (
+    SignedOutEverywhere | PasswordChanged | PasswordReset | EmailChangeUndone | UserSuspended | UserErased
+)
 SessionsEvent: TypeAlias = SessionEvent | EndOfAll
 
 
@@ -64,7 +73,14 @@ def evolve(rows: Sequence[SessionRow], recorded: Recorded[SessionsEvent]) -> Ite
             return _over(this, at, EXPIRED)
         case RefreshTokenReused():
             return _over(this, at, REUSED)
-        case SignedOutEverywhere() | PasswordChanged() | PasswordReset() | EmailChangeUndone() | UserSuspended():
+        case (
+            SignedOutEverywhere()
+            | PasswordChanged()
+            | PasswordReset()
+            | EmailChangeUndone()
+            | UserSuspended()
+            | UserErased()
+        ):
             return _over(rows, at, EVERYWHERE)
         case unreachable:
             assert_never(unreachable)

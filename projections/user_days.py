@@ -24,6 +24,7 @@ from events.user import (
     PasswordReset,
     RegistrationLapsed,
     RegistrationSuperseded,
+    UserErased,
     UserEvent,
     UserLocked,
     UserRegistered,
@@ -62,6 +63,7 @@ class UserDay(Row, frozen=True, kw_only=True):
     email_changed: int = 0
     suspended: int = 0
     reinstated: int = 0
+    erased: int = 0
 
 
 UserDaysEvent: TypeAlias = UserEvent | SessionEvent
@@ -82,6 +84,7 @@ COUNTED: Final[Mapping[type[Event], tuple[str, ...]]] = {
     EmailChanged: ("email_changed",),
     UserSuspended: ("suspended",),
     UserReinstated: ("reinstated",),
+    UserErased: ("erased",),
 }
 """Where each event is counted beside `events`, where all of them are."""
 
@@ -106,7 +109,7 @@ def _counted(row: UserDay, event: Event) -> UserDay:
 
 USER_DAYS = ReadModel(
     "user_days",
-    1,
+    2,
     columns=(
         Column("user_id", Uuid, primary_key=True),
         Column("day", Date, primary_key=True),

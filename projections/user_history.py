@@ -28,7 +28,7 @@ class UserVersion(KnownUser, frozen=True, kw_only=True):
 
 
 def evolve(rows: Sequence[UserVersion], recorded: Recorded[UserEvent]) -> Iterable[UserVersion] | None:
-    """One version ends and the next begins; none is left of a registration that came to nothing, or of who was forgotten."""
+    """One version ends and the next begins; none is left of a registration that came to nothing, or of who was erased."""
     present = rows[0] if rows else None
     event, at = recorded.event, recorded.recorded_at
     made = {"valid_from": at, "made_by": type(event).__name__, "made_at": recorded.position}
@@ -40,7 +40,7 @@ def evolve(rows: Sequence[UserVersion], recorded: Recorded[UserEvent]) -> Iterab
 
 USER_HISTORY = ReadModel(
     "user_history",
-    1,
+    2,
     columns=(
         *known_columns("id", "version"),
         Column("valid_from", DateTime(timezone=True), nullable=False),

@@ -1,4 +1,4 @@
-"""The people whom queries show: one row for each registration that was not superseded and has not lapsed."""
+"""The people whom queries show: one row for each registration that was not superseded, has not lapsed and was not erased."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -20,6 +20,8 @@ from events.user import (
     EmailChangeRequested,
     EmailChangeUndone,
     EmailVerified,
+    ErasureRequested,
+    ErasureWithdrawn,
     FormerAddressReleased,
     LocaleChanged,
     OwnMetadataChanged,
@@ -33,6 +35,7 @@ from events.user import (
     RoleRevoked,
     SignedOutEverywhere,
     TimeZoneChanged,
+    UserErased,
     UserEvent,
     UserLocked,
     UserRegistered,
@@ -67,7 +70,7 @@ class KnownUser(Row, frozen=True, kw_only=True):
     """What the user's own stream tells of a user. `version` is that of this stream.
 
     `metadata` has two compartments, `own` and `admin`. `suspended` and `locked_until` stand behind the `status`, which is one word;
-    a lock whose time is over stands there until it is lifted.
+    a lock whose time is over stands there until it is lifted. `erasure_due_at` is when a user is erased who asked for it.
     """
 
     id: UUID
@@ -85,6 +88,7 @@ class KnownUser(Row, frozen=True, kw_only=True):
     version: int
     suspended: bool = False
     locked_until: datetime | None = None
+    erasure_due_at: datetime | None = None
 
 
 K = TypeVar("K", bound=KnownUser)
@@ -100,11 +104,11 @@ UsersEvent: TypeAlias = UserEvent | SessionStarted | SessionContinued
 
 # A union written into `isinstance` would be made anew for every event.
 _SEEN: Final = (SessionStarted, SessionContinued)
-_OVER: Final = (RegistrationSuperseded, RegistrationLapsed)
+_OVER: Final = (RegistrationSuperseded, RegistrationLapsed, UserErased)
 
 
 def evolve(row: UserRow | None, recorded: Recorded[UsersEvent]) -> UserRow | None:
-    """The user after one more fact; nobody, when superseded or lapsed, or when what is personal about them was forgotten."""
+    """The user after one more fact; nobody, when superseded, lapsed or erased, or when what is personal about them was forgotten."""
     event = recorded.event
     if isinstance(event, _SEEN):
         return row and replace(row, last_seen_at=recorded.recorded_at)
@@ -160,6 +164,10 @@ def _changes(row: KnownUser, event: UserEvent) -> dict[str, Any]:
             return {"locked_until": until}
         case UserUnlocked():
             return {"locked_until": None}
+        case ErasureRequested(due_at=due_at):
+            return {"erasure_due_at": due_at}
+        case ErasureWithdrawn():
+            return {"erasure_due_at": None}
         case (
             UserRegistered()
             | VerificationRequested()
@@ -172,6 +180,7 @@ def _changes(row: KnownUser, event: UserEvent) -> dict[str, Any]:
             | PasswordResetRequested()
             | PasswordReset()
             | SignedOutEverywhere()
+            | UserErased()
         ):
             return {}
         case unreachable:
@@ -232,18 +241,20 @@ def known_columns(*identity: str) -> tuple[Column[Any], ...]:
         Column("version", BigInteger, primary_key="version" in identity, nullable=False),
         Column("suspended", Boolean, nullable=False),
         Column("locked_until", DateTime(timezone=True)),
+        Column("erasure_due_at", DateTime(timezone=True)),
     )
 
 
 USERS = ReadModel(
     "users",
-    3,
+    4,
     columns=(*known_columns("id"), Column("last_seen_at", DateTime(timezone=True))),
     indexes=(
         Index(None, "registered_at", "id"),
         Index(None, "last_seen_at", "id"),
         # Few rows are in these at any time, and an index on a column that all have would be touched by every change of it.
         Index(None, "id", postgresql_where=column("locked_until").is_not(None)),
+        Index(None, "erasure_due_at", "id", postgresql_where=column("erasure_due_at").is_not(None)),
         Index(None, "suspended", "id", postgresql_where=column("suspended")),
         Index(None, "email_verified", "registered_at", "id", postgresql_where=~column("email_verified", Boolean)),
         Index(None, "roles", postgresql_using="gin", postgresql_where=func.cardinality(column("roles")) > 0),

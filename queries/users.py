@@ -43,6 +43,7 @@ class UserView(Struct, frozen=True):
 
     `last_seen_at` is when they last signed in or, on a later day (UTC), first went on with a session; null for who never was.
 
+    `erasure_due_at` is when they are erased, of who asked for that and has not withdrawn it.
     `metadata` has the user's `own` entries and, for those who may see everyone, those that administrators made (`admin`).
     """
 
@@ -59,6 +60,7 @@ class UserView(Struct, frozen=True):
     registered_at: datetime
     updated_at: datetime
     last_seen_at: datetime | None
+    erasure_due_at: datetime | None
     version: int
 
 

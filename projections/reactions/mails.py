@@ -7,7 +7,14 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from commands.links import RESET_PASSWORD, UNDO_EMAIL_CHANGE, UNLOCK, VERIFY_EMAIL, link_token
+from commands.links import (
+    RESET_PASSWORD,
+    UNDO_EMAIL_CHANGE,
+    UNLOCK,
+    VERIFY_EMAIL,
+    WITHDRAW_ERASURE,
+    link_token,
+)
 from commands.user import Mail, User
 from events.event import Event, Recorded
 from events.user import (
@@ -15,6 +22,8 @@ from events.user import (
     EmailChanged,
     EmailChangeRequested,
     EmailChangeUndone,
+    ErasureRequested,
+    ErasureWithdrawn,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
@@ -133,6 +142,17 @@ def _locked(links: Links, owed: Owed) -> Letter:
     return Letter(_present(owed), "Too many failed sign-ins to your account", values)
 
 
+def _erasure_requested(links: Links, owed: Owed) -> Letter:
+    if owed.answered.version != owed.user.erasure_version or owed.user.erasure_due_at is None:
+        raise Obsolete("The erasure was withdrawn.")
+    values = links.to("withdraw-erasure", WITHDRAW_ERASURE, owed, owed.user.erasure_due_at)
+    return Letter(_present(owed), "Your account will be erased", values)
+
+
+def _erasure_withdrawn(_links: Links, owed: Owed) -> Letter:
+    return Letter(_present(owed), "Your account stays")
+
+
 class _Mail(Struct, frozen=True):
     """How a mail is written; `about` is what strangers can bring about, and is therefore written of only so often."""
 
@@ -149,6 +169,8 @@ MAILS: Final[dict[str, _Mail]] = {
     "password-reset": _Mail(_password_reset, Mail.PASSWORD_RESET),
     "password-changed": _Mail(_password_changed),
     "locked": _Mail(_locked, Mail.LOCK),
+    "erasure-requested": _Mail(_erasure_requested),
+    "erasure-withdrawn": _Mail(_erasure_withdrawn),
 }
 """Each kind of mail, by the slot of its deliveries, which is also the name of its templates."""
 
@@ -163,4 +185,6 @@ SLOTS: Final[dict[type[Event], str]] = {
     PasswordChanged: "password-changed",
     PasswordReset: "password-changed",
     UserLocked: "locked",
+    ErasureRequested: "erasure-requested",
+    ErasureWithdrawn: "erasure-withdrawn",
 }

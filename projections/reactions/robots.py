@@ -21,6 +21,7 @@ from commands.handler import Command, Context, Handler
 from commands.handling import open_handler
 from commands.lapse_registration import LapseRegistration, lapsing, lapsing_before
 from commands.release_former_address import ReleaseFormerAddress
+from commands.request_erasure import CarryOutErasure
 from commands.rules import rules
 from commands.unit import Rules
 from commands.unlock_user import LiftLock
@@ -62,28 +63,31 @@ class Robot(Struct, frozen=True):
     commands: tuple[Callable[[UUID], Command[bool]], ...]
 
 
-def _locked_until(model: ReadModel[UserRow]) -> Statement:
-    users = model.table.columns
-    return Statement(
-        select(users.id)
-        .where(users.locked_until <= given("now", DateTime(timezone=True)), users.id > given("after", Uuid))
-        .order_by(users.id)
-        .limit(given("limit", Integer))
-    )
+def _users_due(column: str) -> Callable[[Turn], AsyncIterator[UUID]]:
+    """The users of whom the view says in this column that the time has come."""
 
+    def due(model: ReadModel[UserRow]) -> Statement:
+        users = model.table.columns
+        return Statement(
+            select(users.id)
+            .where(users[column] <= given("now", DateTime(timezone=True)), users.id > given("after", Uuid))
+            .order_by(users.id)
+            .limit(given("limit", Integer))
+        )
 
-_over: Final = PerTable(USERS, _locked_until)
+    on = PerTable(USERS, due)
 
+    async def find(turn: Turn) -> AsyncIterator[UUID]:
+        table = await serving_table(turn.views, USERS)
+        if table is None:
+            return
+        after = UUID(int=0)
+        while rows := await on[table].fetch(turn.views, now=turn.now, after=after, limit=PAGE):
+            for row in rows:
+                yield row["id"]
+            after = rows[-1]["id"]
 
-async def _locks_that_are_over(turn: Turn) -> AsyncIterator[UUID]:
-    table = await serving_table(turn.views, USERS)
-    if table is None:
-        return
-    after = UUID(int=0)
-    while rows := await _over[table].fetch(turn.views, now=turn.now, after=after, limit=PAGE):
-        for row in rows:
-            yield row["id"]
-        after = rows[-1]["id"]
+    return find
 
 
 def _unproven_addresses(turn: Turn) -> AsyncIterator[UUID]:
@@ -96,9 +100,11 @@ def _expired_sessions(turn: Turn) -> AsyncIterator[UUID]:
 
 ROBOTS: Final = (
     # A lock is over when its time is, robot or not; until it is lifted the status and the history say otherwise.
-    Robot("locks", 30, _locks_that_are_over, (LiftLock,)),
+    Robot("locks", 30, _users_due("locked_until"), (LiftLock,)),
     # Somebody may be waiting for the address, who was promised it after hours.
     Robot("addresses", 600, _unproven_addresses, (LapseRegistration, ReleaseFormerAddress)),
+    # A promise to a person, by the day.
+    Robot("erasures", 300, _users_due("erasure_due_at"), (CarryOutErasure,)),
     # Nobody waits: what has expired is refused in any case. And every session that is old has to be looked at.
     Robot("sessions", 3600, _expired_sessions, (ExpireSession,)),
 )

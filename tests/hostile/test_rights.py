@@ -29,6 +29,9 @@ TABLE: dict[str, tuple[int, ...]] = {
     "suspend_user": (401, 403, 403, 403, 403, 204, 401),
     "reinstate_user": (401, 403, 403, 403, 403, 204, 401),
     "unlock_user": (401, 403, 403, 403, 403, 204, 401),
+    "erase_user": (401, 204, 404, 404, 404, 204, 401),
+    "withdraw_erasure": (401, 204, 404, 404, 404, 204, 401),
+    "withdraw_erasure_by_link": (400, 400, 400, 400, 400, 400, 400),
     "grant_role": (401, 403, 403, 403, 403, 204, 401),
     "revoke_role": (401, 403, 403, 403, 403, 204, 401),
     "sign_in": (401, 401, 401, 401, 401, 401, 401),
@@ -68,6 +71,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_email": {"email": "somewhere.else@example.com", "password": PASSWORD},
     "undo_email_change": {"token": "A" * 80},
     "change_password": {"password": PASSWORD, "new_password": "another horse, another battery"},
+    "erase_user": {"password": PASSWORD},
+    "withdraw_erasure_by_link": {"token": "A" * 80},
     "request_password_reset": {"email": "nobody@example.com"},
     "reset_password": {"token": "A" * 80, "password": PASSWORD},
     "sign_in": {"email": "nobody@example.com", "password": PASSWORD},
@@ -77,7 +82,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 # What others that come after would notice is done to somebody of its own.
-NOTICED = {"change_email", "change_password", "suspend_user", "end_session", "end_all_sessions"}
+NOTICED = {"change_email", "change_password", "suspend_user", "erase_user", "end_session", "end_all_sessions"}
 
 
 @pytest.fixture(scope="session")

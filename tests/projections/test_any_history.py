@@ -20,16 +20,19 @@ from events.store import read_log
 from events.user import (
     DisplayNameChanged,
     EmailVerified,
+    ErasureRequested,
+    ErasureWithdrawn,
     PasswordChanged,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
     SignedOutEverywhere,
+    UserErased,
     UserLocked,
     UserRegistered,
     VerificationRequested,
 )
-from projections.folding import fold, fold_whole
+from projections.folding import BLOCKED, Unreadable, fold, fold_whole
 from projections.models import MODELS
 from projections.read_model import Several
 from tests.projections.terms import OPEN_TERMS, TERMS
@@ -45,7 +48,8 @@ facts = st.one_of(
     st.builds(RoleGranted, st.sampled_from(["auditor", "analyst"])),
     st.builds(RoleRevoked, st.sampled_from(["auditor", "analyst"])),
     st.sampled_from([SignedOutEverywhere(), UserLocked(NOON), PasswordChanged()]),
-    st.just(superseded),
+    st.sampled_from([ErasureRequested(NOON), ErasureWithdrawn()]),
+    st.sampled_from([superseded, UserErased()]),
 )
 SESSIONS_EACH = 2
 of_sessions = st.tuples(
@@ -63,6 +67,7 @@ few = [
     (0, SessionStarted(uuid7(), "password")),
     (0, SessionEnded()),
     superseded,
+    UserErased(),
 ]
 ranges = st.lists(st.tuples(st.integers(0, 8), st.integers(4, 12)), min_size=2, max_size=5)
 models = pytest.mark.parametrize("model", [*MODELS, TERMS, OPEN_TERMS], ids=lambda model: model.name)
@@ -121,14 +126,20 @@ class Table:
     def __init__(self, model):
         self.model = model
         self.keys: dict[Any, dict[Any, Any]] = {}
+        self.blocked: set[Any] = set()
 
     def take(self, facts, replaying):
         """A batch of the engine."""
         loaded = {key: [row for row in rows.values() if self.model.is_open(row)] for key, rows in self.keys.items()}
         seen = {key: max(row.position for row in rows.values()) for key, rows in self.keys.items()}
         folded = fold(
-            self.model, {key: rows for key, rows in loaded.items() if rows}, facts, {}, seen if replaying else {}
+            self.model,
+            {key: rows for key, rows in loaded.items() if rows},
+            facts,
+            dict.fromkeys(self.blocked, BLOCKED),
+            seen if replaying else {},
         )
+        self.blocked = (self.blocked - folded.freed) | {event.key for event in folded.parked}
         for key in folded.removed:
             self.keys.pop(key, None)
         for row in folded.changed:
@@ -170,16 +181,39 @@ def test_a_key_folded_by_itself_has_the_rows_of_the_table(model, told):
 
 @models
 @given(
-    st.lists(facts, max_size=20), st.lists(facts.filter(lambda fact: not has_personal_fields(type(fact))), max_size=5)
+    st.lists(facts, max_size=20),
+    st.sampled_from([superseded, UserErased()]),
+    st.lists(facts.filter(lambda fact: not has_personal_fields(type(fact))), max_size=5),
 )
-def test_what_is_personal_makes_no_difference_once_all_is_gone(model, before, after):
+def test_what_is_personal_makes_no_difference_once_all_is_gone(model, before, end, after):
     forgotten = [
         replace(fact, **{name: FORGOTTEN for name in ("email", "display_name", "locale") if hasattr(fact, name)})
         for fact in before
     ]
     history = History()
-    sealed, opened = ([*facts, superseded, *after] for facts in (before, forgotten))
+    sealed, opened = ([*facts, end, *after] for facts in (before, forgotten))
     assert fold_whole(model, history.of(*sealed)) == fold_whole(model, history.of(*opened))
+
+
+@models
+@given(st.lists(st.tuples(facts, st.booleans()), max_size=20), st.lists(facts, max_size=5), st.integers(1, 7))
+def test_an_erasure_waits_for_nothing_that_is_parked(model, before, after, size):
+    history = History().of(*(fact for fact, _ in before), UserErased(), *after)
+    broken = {number for number, (_, is_broken) in enumerate(before) if is_broken}
+    told = [
+        Unreadable(fact.position, history[0].stream_id, ValueError("broken")) if number in broken else fact
+        for number, fact in enumerate(history)
+        if type(fact.event) in model.events
+    ]
+    table = Table(model)
+    for start in range(0, len(told), size):
+        table.take(told[start : start + size], replaying=False)
+    if not model.opens_seals:
+        assert bool(table.blocked) == any(isinstance(fact, Unreadable) for fact in told)
+        return
+    assert not table.blocked
+    rows = {model.identify(row): row for row in fold_whole(model, told)}
+    assert table.keys == ({history[0].stream_id: rows} if rows else {})
 
 
 @models

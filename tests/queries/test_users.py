@@ -47,10 +47,11 @@ async def test_tells_a_user_in_the_shape_of_the_contract(log, view, reader_pool)
         registered_at=times[0],
         updated_at=times[1],
         last_seen_at=None,
+        erasure_due_at=None,
         version=3,
     )
     assert user.registered_at.tzinfo == UTC
-    names = "id email email_verified display_name locale time_zone picture_url roles status metadata registered_at updated_at last_seen_at version"
+    names = "id email email_verified display_name locale time_zone picture_url roles status metadata registered_at updated_at last_seen_at erasure_due_at version"
     assert list(msgspec.to_builtins(user)) == names.split()
     assert msgspec.to_builtins(user)["registered_at"].endswith("Z")
 
