@@ -22,6 +22,7 @@ from api.metadata import Metadata
 from api.metrics import Metrics
 from api.pages import Pages
 from api.passwords import Passwords, Resets
+from api.personal_data import PersonalDataOfUser
 from api.problem_pages import ProblemTypes
 from api.problems import MEDIA_TYPE, answer
 from api.profiles import Profiles
@@ -61,6 +62,7 @@ ROUTES = (
     Metadata,
     Pages,
     Passwords,
+    PersonalDataOfUser,
     ProblemTypes,
     Profiles,
     Projections,

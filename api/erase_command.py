@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from api.arguments import json_option, reason_option, user_argument
 from api.datafolder import ENVIRONMENT
-from api.looking import user_of
+from api.looking import reading, user_of
 from api.operating import as_json, operate
 from api.tables import Table
 from settings import Settings, master_keys
@@ -86,17 +86,17 @@ async def _erase(settings: Settings, asked: _Asked) -> None:
 
     user_id = await user_of(settings, asked.user)
     folder = _own_folder(settings)
-    async with handler_of(settings, "muster erase") as (handler, reading):
-        traces = await _traces(settings, reading, user_id)
+    async with handler_of(settings, "muster erase") as (handler, log):
+        traces = await _traces(settings, log, user_id)
         if not asked.yes:
             click.confirm(f"Erase {asked.user} for good?", abort=True, err=True)
         outcome = await handler.handle(EraseUser(user_id), Context(Actor("operator"), reason=asked.reason))
         recorded = [type(event).__name__ for event in outcome.events]
         done = Done(user_id, bool(recorded), recorded, outcome.position, outcome.version)
         click.echo(as_json(done) if asked.json else done.in_words())
-        sent = {
-            str(row["id"]) for row in await reading.fetch("SELECT id FROM deliveries WHERE subject_id = $1", user_id)
-        }
+    async with reading(settings) as mails:
+        rows = await mails.fetch("SELECT id FROM deliveries WHERE subject_id = $1", user_id)
+    sent = {str(row["id"]) for row in rows}
     for mail in {asked.mail, folder / "mail" if folder else None} - {None}:
         assert mail is not None
         taken = take_away(mail, sent, {trace for trace in traces.own if "@" in trace})
@@ -105,7 +105,7 @@ async def _erase(settings: Settings, asked: _Asked) -> None:
         await _verify(settings, asked, user_id, traces, folder)
 
 
-async def _traces(settings: Settings, reading: Any, user_id: "UUID") -> "Traces":
+async def _traces(settings: Settings, log: Any, user_id: "UUID") -> "Traces":
     from api.traces import Traces, traces_of
     from events.data_keys import DataKeys
     from events.keys import local_keyring
@@ -113,7 +113,7 @@ async def _traces(settings: Settings, reading: Any, user_id: "UUID") -> "Traces"
 
     keys = DataKeys(local_keyring(master_keys(settings)))
     traces, after = Traces(), 0
-    while history := await read_log(reading, keys, after=after, limit=1000, subject_id=user_id):
+    while history := await read_log(log, keys, after=after, limit=1000, subject_id=user_id):
         more = traces_of(history, keys.fetched(user_id))
         traces = Traces(traces.own | more.own, traces.shared | more.shared)
         after = history[-1].position

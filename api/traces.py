@@ -45,7 +45,8 @@ def traces_of(history: Iterable[Recorded[Event]], key: DataKey | None) -> Traces
             if name not in COMMON:
                 for text in _texts(getattr(recorded.event, name)):
                     found |= spellings(text)
-        reason = open_note(read_metadata(recorded.metadata).sealed, "reason", recorded, key)
+        sealed = read_metadata(recorded.metadata).sealed if recorded.metadata else None
+        reason = open_note(sealed, "reason", recorded, key)
         for text in _texts(reason):
             shared |= spellings(text)
     return Traces(frozenset(own), frozenset(shared - own))

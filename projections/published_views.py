@@ -182,6 +182,7 @@ PUBLISHED: Final = (
             Column("email_changed", "How often the address became another."),
             Column("suspended", "How often the user was suspended."),
             Column("reinstated", "How often the user was let in again."),
+            Column("erased", "1 on the day on which the user was erased."),
         ),
         source="FROM {user_days}",
     ),

@@ -7,7 +7,7 @@ from uuid_utils.compat import uuid7
 
 from events.event import Recorded
 from events.session import RefreshTokenReused, SessionContinued, SessionEnded, SessionExpired, SessionStarted
-from events.user import EmailChangeUndone, PasswordChanged, PasswordReset, SignedOutEverywhere, UserSuspended
+from events.user import EmailChangeUndone, PasswordChanged, PasswordReset, SignedOutEverywhere, UserErased, UserSuspended
 from projections.folding import fold_whole
 from projections.sessions import SESSIONS, SessionRow
 from tests.support import NOON
@@ -54,7 +54,14 @@ def test_an_end_is_that_of_one_session_and_stays_as_it_was(event, ending):
 
 @pytest.mark.parametrize(
     "event",
-    [SignedOutEverywhere(), PasswordChanged(), PasswordReset(), EmailChangeUndone("ada@example.com"), UserSuspended()],
+    [
+        SignedOutEverywhere(),
+        PasswordChanged(),
+        PasswordReset(),
+        EmailChangeUndone("ada@example.com"),
+        UserSuspended(),
+        UserErased(),
+    ],
 )
 def test_what_ends_all_sessions_says_so_of_each_that_was_open(event):
     rows = sessions(

@@ -17,6 +17,7 @@ from events.user import (
     PasswordReset,
     RegistrationLapsed,
     RegistrationSuperseded,
+    UserErased,
     UserLocked,
     UserRegistered,
     UserReinstated,
@@ -73,6 +74,7 @@ def test_signing_in_and_going_on_are_seen_and_only_the_first_is_a_sign_in():
         (EmailChanged("countess@example.com"), "email_changed"),
         (UserSuspended(), "suspended"),
         (UserReinstated(), "reinstated"),
+        (UserErased(), "erased"),
     ],
 )
 def test_counts_what_happened(event, name):

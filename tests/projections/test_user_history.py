@@ -12,6 +12,7 @@ from events.user import (
     RegistrationLapsed,
     RegistrationSuperseded,
     RoleGranted,
+    UserErased,
     UserRegistered,
     VerificationRequested,
 )
@@ -61,7 +62,8 @@ def test_the_last_version_is_what_the_users_view_shows(length):
 
 
 @pytest.mark.parametrize(
-    "end", [RegistrationSuperseded(History().stream_id), RegistrationLapsed(), DisplayNameChanged(FORGOTTEN)]
+    "end",
+    [RegistrationSuperseded(History().stream_id), RegistrationLapsed(), DisplayNameChanged(FORGOTTEN), UserErased()],
 )
 def test_nothing_is_left_of_a_registration_that_came_to_nothing_or_of_who_was_forgotten(end):
     assert versions(registered, DisplayNameChanged("Countess"), end, EmailVerified()) == []

@@ -13,6 +13,8 @@ from events.user import (
     EmailChanged,
     EmailChangeRequested,
     EmailChangeUndone,
+    ErasureRequested,
+    ErasureWithdrawn,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
@@ -38,6 +40,8 @@ EVERY_MAIL = [
     (*PROVED, PasswordChanged()),
     (*PROVED, PasswordReset()),
     (*PROVED, UserLocked(NOON + timedelta(minutes=20))),
+    (*PROVED, ErasureRequested(NOON + timedelta(days=14))),
+    (*PROVED, ErasureRequested(NOON + timedelta(days=14)), ErasureWithdrawn()),
 ]
 
 

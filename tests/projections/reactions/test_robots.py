@@ -11,8 +11,10 @@ from commands.change_email import ChangeEmail
 from commands.lapse_registration import LapseRegistration
 from commands.refresh_session import RefreshSession
 from commands.register_user import RegisterUser
+from commands.request_erasure import RequestErasure
 from commands.sign_in import SignIn
 from commands.verify_email import VerifyEmail
+from commands.withdraw_erasure import WithdrawErasure
 from events.codec import read_metadata
 from events.event import Actor
 from events.store import read_log
@@ -72,6 +74,22 @@ async def test_a_lock_is_lifted_when_its_time_is_over(muster, log, view, worker)
     await view.catch_up()
     assert (await view.rows())[user_id]["status"] == "active"
     assert await worker.run("locks") == {}
+
+
+async def test_who_asked_to_be_erased_is_erased_when_it_is_due_and_has_not_withdrawn_it(muster, log, view, worker):
+    ada, bob = await muster.registered(), await muster.registered("bob@example.com")
+    for user_id in (ada, bob):
+        await muster.ask(RequestErasure(user_id, PASSWORD))
+    await muster.ask(WithdrawErasure(bob))
+    await view.catch_up()
+    muster.now += 14 * DAY - HOUR
+    assert await worker.run("erasures") == {}
+    muster.now += HOUR
+    assert await worker.run("erasures") == {"CarryOutErasure": 1}
+    assert await worker.run("erasures") == {}, "and the view has not even come to it"
+    await view.catch_up()
+    assert set(await view.rows()) == {bob}
+    assert (await muster.topics()).count("UserErased") == 1
 
 
 async def test_says_who_it_is_and_what_it_was_asked(muster, log, view, worker):
