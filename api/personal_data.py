@@ -6,7 +6,7 @@ from typing import Final, cast
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Response, get
+from litestar import Controller, MediaType, Response, get
 from litestar.params import FromPath
 from msgspec import Struct
 
@@ -86,7 +86,10 @@ class PersonalDataOfUser(Controller):
             await mail_to(process.reader, user_id),
             await everything_that_happened(process.reader, process.keys, user_id, await head(process.reader)),
         )
-        return cast("Response[PersonalData]", Response(readable(data), headers=_headers(user_id, position)))
+        return cast(
+            "Response[PersonalData]",
+            Response(readable(data), media_type=MediaType.JSON, headers=_headers(user_id, position)),
+        )
 
 
 def readable(data: PersonalData) -> bytes:
@@ -96,7 +99,6 @@ def readable(data: PersonalData) -> bytes:
 
 def _headers(user_id: UUID, position: int) -> Mapping[str, str]:
     return {
-        "Content-Type": "application/json",
         "Content-Disposition": f'attachment; filename="muster-{user_id}.json"',
         "Cache-Control": "no-store",
         "Event-Position": str(position),

@@ -4,12 +4,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from events.codec import open_note, read_metadata
+from events.codec import SealBroken, open_note, read_metadata
 from events.connections import Reading
 from events.data_keys import DataKeys
+from events.event import UnknownEvent
 from events.rows import log_rows
 from events.store import recorded
 from projections.topics import known_topics
@@ -52,11 +54,15 @@ async def everything_that_happened(pool: Reading, keys: DataKeys, user_id: UUID,
 
 
 async def _client(pool: Reading, keys: DataKeys, row: Any) -> dict[str, str]:
-    metadata = read_metadata(row["metadata"]) if row["metadata"] else None
-    if metadata is None or metadata.client is None or metadata.client_month is None:
+    """Whence a command came, where that is kept and this version can read the event."""
+    try:
+        metadata = read_metadata(row["metadata"] or "")
+        if metadata.client is None or metadata.client_month is None:
+            return {}
+        key = await keys.client_key(pool, metadata.client_month)
+        client = open_note(metadata.client, "client", recorded(row, keys), key)
+    except (UnknownEvent, SealBroken, msgspec.MsgspecError):
         return {}
-    key = await keys.client_key(pool, metadata.client_month)
-    client = open_note(metadata.client, "client", recorded(row, keys), key) if key is not None else None
     return client if isinstance(client, dict) else {}
 
 

@@ -30,7 +30,8 @@ async def test_whoever_an_administrator_erases_is_gone_at_once_and_for_good(site
     assert refreshed.status_code == 401
     assert (await sign_in(site, person.email)).status_code == 401
     assert (await shown(site, person, site.administrator)).status_code == 404
-    listed = await site.get(f"/v1/users?search={person.email.partition('@')[0]}", site.administrator)
+    headers = {"Min-Position": str(await site.head()), "Prefer": "wait=10"}
+    listed = await site.get(f"/v1/users?search={person.email}", site.administrator, headers=headers)
     assert listed.json()["items"] == []
     assert (await erase(site, person, site.administrator)).status_code == 204
     assert await site.events_after(before) == ["UserErased", "SessionEnded"]
@@ -46,9 +47,6 @@ async def test_the_history_keeps_what_happened_and_has_forgotten_what_was_person
     assert erased["reason"] == {"forgotten": True}
     assert erased["actor"]["id"] == str(site.administrator.id)
     assert person.email not in str(history)
-    as_of = registered["recorded_at"]
-    past = await site.get(f"/v1/users/{person.id}?as_of={as_of}", site.administrator)
-    assert past.status_code == 404
 
 
 async def test_the_address_is_free_again(site):
@@ -123,9 +121,8 @@ async def test_a_dry_run_erases_nobody(site):
 
 
 async def test_one_administrator_who_can_act_remains(fresh):
-    for body in ({"password": PASSWORD},):
-        refused = await erase(fresh, fresh.administrator, fresh.administrator, **body)
-        assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (409, "last-administrator")
+    refused = await erase(fresh, fresh.administrator, fresh.administrator, password=PASSWORD)
+    assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (409, "last-administrator")
     other = await fresh.person("administrator")
     assert (await erase(fresh, other, fresh.administrator)).status_code == 204
     (row,) = await fresh.database.query(

@@ -12,15 +12,18 @@ from commands.change_metadata import ChangeMetadata
 from commands.change_picture import ChangePicture
 from commands.change_profile import ChangeProfile
 from commands.change_time_zone import ChangeTimeZone
+from commands.erase_user import EraseUser
 from commands.errors import Refused
 from commands.grant_role import GrantRole, RevokeRole
 from commands.lapse_registration import LapseRegistration
 from commands.release_former_address import ReleaseFormerAddress
+from commands.request_erasure import RequestErasure
 from commands.suspend_user import ReinstateUser, SuspendUser
 from commands.undo_email_change import UndoEmailChange
 from commands.unlock_user import LiftLock, UnlockByLink, UnlockUser
 from commands.user import User, evolve, fold
 from commands.verify_email import VerifyEmail
+from commands.withdraw_erasure import WithdrawErasure, WithdrawErasureByLink
 from events.event import Recorded
 from events.user import (
     AddressRegisteredAgain,
@@ -30,6 +33,8 @@ from events.user import (
     EmailChangeRequested,
     EmailChangeUndone,
     EmailVerified,
+    ErasureRequested,
+    ErasureWithdrawn,
     FormerAddressReleased,
     LocaleChanged,
     OwnMetadataChanged,
@@ -42,6 +47,7 @@ from events.user import (
     RoleRevoked,
     SignedOutEverywhere,
     TimeZoneChanged,
+    UserErased,
     UserLocked,
     UserRegistered,
     UserReinstated,
@@ -83,6 +89,9 @@ facts = st.one_of(
             UserUnlocked(),
             UserLocked(NOON + timedelta(minutes=15)),
             RegistrationLapsed(),
+            ErasureRequested(NOON + timedelta(days=14)),
+            ErasureWithdrawn(),
+            UserErased(),
         ]
     ),
     st.builds(EmailChangeRequested, addresses),
@@ -110,6 +119,9 @@ asked = st.one_of(
     st.builds(GrantRole, st.just(ADA), roles).map(lambda command: command.decide),
     st.builds(RevokeRole, st.just(ADA), roles).map(lambda command: command.decide),
     st.sampled_from([SuspendUser(ADA).decide, ReinstateUser(ADA).decide, UnlockUser(ADA).decide]),
+    st.sampled_from([EraseUser(ADA).decide, WithdrawErasure(ADA).decide]),
+    st.just(lambda user: RequestErasure(ADA, "").decide(user, LATE, 14)),
+    versions.map(lambda version: lambda user: WithdrawErasureByLink(ADA, "").decide(user, version)),
     st.just(lambda user: LiftLock(ADA).decide(user, LATE)),
     st.just(lambda user: LapseRegistration(ADA).decide(user, LATE, 72)),
     st.just(lambda user: ReleaseFormerAddress(ADA).decide(user, LATE, 72)),
@@ -158,3 +170,4 @@ def test_the_view_tells_of_a_user_what_decisions_know(past):
         assert set(row.roles) == user.roles
         assert row.suspended == user.suspended
         assert row.locked_until == user.locked_until
+        assert row.erasure_due_at == user.erasure_due_at

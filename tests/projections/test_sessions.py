@@ -7,7 +7,14 @@ from uuid_utils.compat import uuid7
 
 from events.event import Recorded
 from events.session import RefreshTokenReused, SessionContinued, SessionEnded, SessionExpired, SessionStarted
-from events.user import EmailChangeUndone, PasswordChanged, PasswordReset, SignedOutEverywhere, UserErased, UserSuspended
+from events.user import (
+    EmailChangeUndone,
+    PasswordChanged,
+    PasswordReset,
+    SignedOutEverywhere,
+    UserErased,
+    UserSuspended,
+)
 from projections.folding import fold_whole
 from projections.sessions import SESSIONS, SessionRow
 from tests.support import NOON
