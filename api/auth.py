@@ -38,8 +38,14 @@ class Gate:
     """Finds out who asks. Verifying a signature is dear, so a token that was verified is remembered until it expires."""
 
     def __init__(
-        self, tokens: AccessTokens, revocations: Revocations, learn_keys: Callable[[], Awaitable[None]]
+        self,
+        tokens: AccessTokens,
+        revocations: Revocations,
+        learn_keys: Callable[[], Awaitable[None]],
+        not_before: float = 0,
     ) -> None:
+        """Positions mean nothing across epochs, so that tokens which were issued before this moment are refused."""
+        self._not_before = not_before
         self._tokens = tokens
         self._revocations = revocations
         self._learn_keys = learn_keys
@@ -79,6 +85,8 @@ class Gate:
         except UnknownSigningKey:
             await self._learn_keys()
             claims = self._tokens.verify(token, now)
+        if claims.iat < self._not_before:
+            raise InvalidAccessToken
         caller = Caller(claims.sub, claims.sid, permissions(claims.roles), claims.pos, claims.exp)
         if len(self._remembered) >= MOST_REMEMBERED:
             del self._remembered[next(iter(self._remembered))]

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from api.analytics_commands import analytics
+from api.backup_command import backup
 from api.claim_commands import claims
 from api.delivery_commands import deliveries
 from api.erase_command import erase
@@ -51,7 +52,7 @@ def main() -> None:
     )  # Python would look through all that was imported for cycles, for longer than most commands take
 
 
-for command in (up, users, sessions, projections, deliveries, keys, claims, analytics, export, erase):
+for command in (up, users, sessions, projections, deliveries, keys, claims, analytics, export, erase, backup):
     main.add_command(command)
 
 

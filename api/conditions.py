@@ -80,13 +80,15 @@ def etag(version: int, table: int = 1, audience: str = "") -> str:
     return f'"{version}.{table}.{audience}"'
 
 
-def user_etag(version: int, caller: Caller | None, seen_at: datetime | None = None) -> str:
+def user_etag(version: int, caller: Caller | None, *moments: datetime | None) -> str:
     """Tells apart what those see who may read everyone from what people see of themselves.
 
-    When somebody was last seen is no matter of the version: `seen_at` has to be told of an answer that shows it.
+    An answer that shows a user needs more than the version: when they were last seen is no matter of it, and in a log that
+    was restored versions come again. So it tells the `moments`, when the user last changed and was last seen.
     """
     audience = "all" if caller is not None and caller.may("users:read") else "own"
-    return etag(version, TABLE, audience if seen_at is None else f"{audience}.{int(seen_at.timestamp() * 1000):x}")
+    told = (f".{int(at.timestamp() * 1000):x}" for at in moments if at is not None)
+    return etag(version, TABLE, audience + "".join(told))
 
 
 def matches(if_none_match: str | None, tag: str) -> bool:

@@ -13,7 +13,7 @@ from api.auth import may
 from api.bodies import JsonRequest
 from api.declared import PARAMETERS, TOKEN, declared
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
-from api.reasons import FieldError, InvalidCursor, InvalidParameters, NotPermitted
+from api.reasons import FieldError, InvalidCursor, InvalidParameters, LogRestored, NotPermitted
 from commands.errors import NoSuchUser
 from events.errors import StoreUnavailable
 from projections.topics import known_topics
@@ -51,7 +51,7 @@ class History(Controller):
         summary="What happened to a user",
         guards=[may("audit:read")],
         security=[{"token": []}],
-        responses=declared(TOKEN, PARAMETERS, NotPermitted, NoSuchUser, InvalidCursor, StoreUnavailable),
+        responses=declared(TOKEN, PARAMETERS, NotPermitted, NoSuchUser, InvalidCursor, LogRestored, StoreUnavailable),
     )
     async def of_user(
         self, request: JsonRequest, user_id: FromPath[UUID], limit: Limit = 50, cursor: Cursor = None
@@ -73,7 +73,7 @@ class History(Controller):
         summary="What happened",
         guards=[may("audit:read")],
         security=[{"token": []}],
-        responses=declared(TOKEN, PARAMETERS, NotPermitted, InvalidCursor, StoreUnavailable),
+        responses=declared(TOKEN, PARAMETERS, NotPermitted, InvalidCursor, LogRestored, StoreUnavailable),
     )
     async def events(
         self, request: JsonRequest, limit: Limit = 50, cursor: Cursor = None, types: Types = None

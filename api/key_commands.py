@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -125,6 +126,70 @@ async def _rotate_signing(settings: Settings, *, now: bool, announce: int) -> "R
             "The key that signs is wrapped under another master key than MUSTER_MASTER_KEY, so the API could not read a "
             "new one. Give the one that the API has; after a change of it, run muster keys rotate first."
         )
+
+
+@keys.command()
+@click.argument("backup", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--forget-missing",
+    is_flag=True,
+    help="Go on although there are people whose keys are lost: nothing personal of them can be read, and they count as erased.",
+)
+@json_option
+def reconcile(backup: Path | None, *, forget_missing: bool, json: bool) -> None:
+    """Make a log that was restored fit to be opened: bring the keys back, and erase again whoever was erased since.
+
+    BACKUP is the newest file of keys that muster backup has made, newer than the backup of the log: it knows who was
+    erased after that. Without BACKUP, the keys that are there count, as after PostgreSQL's own recovery to a point in time.
+
+    People whose key is destroyed get UserErased recorded, if the restored log does not have it; what is left of them beside
+    the log goes. Then another epoch begins: access tokens, cursors and waiting positions of before are void, and say so.
+    Neither the API nor a worker opens on a restored log before. Run muster migrate first, and nothing else meanwhile.
+
+    It is safe to repeat; each time another epoch begins. It needs MUSTER_MASTER_KEY, and MUSTER_DATABASE_URL as the
+    database's owner.
+    """
+
+    async def work(settings: Settings) -> str:
+        return await _reconcile(settings, backup, forget_missing=forget_missing, json=json)
+
+    operate("muster keys reconcile", work)
+
+
+async def _reconcile(settings: Settings, backup: Path | None, *, forget_missing: bool, json: bool) -> str:
+    from api.handling import handler_of
+    from commands.reconciliation import missing_keys, reconcile, restore_keys
+    from events.key_backups import KeyBackupBroken, keys_of
+
+    epoch = 0
+    async with _owner(settings) as connection, handler_of(settings, "muster keys") as (handler, _log):
+        if backup is not None:
+            try:
+                with backup.open("rb") as lines:
+                    header, kept = keys_of(lines)
+                    epoch = header.epoch
+                    restored = await restore_keys(connection, kept)
+            except KeyBackupBroken as broken:
+                refuse(f"muster keys reconcile: {backup}: {broken} Nothing was changed.")
+            click.echo(f"{restored:,} keys as of {header.made_at:%Y-%m-%d %H:%M:%S} UTC.", err=True)
+        missing = await missing_keys(connection)
+        if missing and not forget_missing:
+            refuse(
+                f"muster keys reconcile: of {len(missing):,} people in the log the keys are missing, as of {missing[0]}. Give "
+                "a backup of the keys that is newer than that of the log; if there is none, --forget-missing goes on "
+                "without them."
+            )
+        done = await reconcile(connection, handler, epoch, missing)
+    if json:
+        return as_json(done)
+    lines = [
+        f"Epoch {done.epoch.number} begins after position {done.epoch.position:,}; {len(done.erased):,} people were erased again."
+    ]
+    lines += [
+        f"{user_id} was erased, and is the last administrator in this log: name another one, and run this again."
+        for user_id in done.refused
+    ]
+    return "\n".join(lines)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from litestar.params import QueryParameter
 from api.asking import runtime_of
 from api.bodies import JsonRequest
 from api.cursors import cursor, read_cursor
-from api.reasons import FieldError, InvalidParameters
+from api.reasons import FieldError, InvalidParameters, LogRestored
 
 __all__ = ["Cursor", "Limit", "only_parameters", "page_headers", "place_after", "sealed_place"]
 
@@ -28,15 +28,23 @@ def _scope(request: JsonRequest, name: str) -> tuple[str, ...]:
 
 
 def place_after(request: JsonRequest, name: str, given: str | None, kind: type[T]) -> T | None:
-    """Where to go on after, for this caller in this list. Raises `InvalidCursor`."""
+    """Where to go on after, for this caller in this list. Raises `InvalidCursor`, `LogRestored`."""
     if given is None:
         return None
-    return read_cursor(runtime_of(request).cursor_key, _scope(request, name), given, kind)
+    process = runtime_of(request)
+    kinds: Any = tuple[int, kind]  # type: ignore[valid-type] # a type that is known when it runs
+    epoch, place = read_cursor(process.cursor_key, _scope(request, name), given, kinds)
+    if epoch != process.epoch.number:
+        raise LogRestored
+    found: T = place
+    return found
 
 
 def sealed_place(request: JsonRequest, name: str, place: object) -> str | None:
     """The cursor that goes on after a place; None for none."""
-    return None if place is None else cursor(runtime_of(request).cursor_key, _scope(request, name), place)
+    process = runtime_of(request)
+    sealed = (process.epoch.number, place)
+    return None if place is None else cursor(process.cursor_key, _scope(request, name), sealed)
 
 
 def only_parameters(request: JsonRequest, *names: str) -> None:

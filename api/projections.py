@@ -15,7 +15,7 @@ from api.conditions import IfMatch, PreferDryRun
 from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, TOKEN, declared
 from api.fields import Reason
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
-from api.reasons import InvalidCursor, NotPermitted, StaleVersion
+from api.reasons import InvalidCursor, LogRestored, NotPermitted, StaleVersion
 from commands.discard_parked_event import DiscardParkedEvent
 from commands.errors import NoSuchParkedEvent, NoSuchReadModel, RebuildUnderWay
 from commands.rebuild_read_model import RebuildReadModel
@@ -119,7 +119,9 @@ class Projections(Controller):
         summary="What a view could not take",
         guards=[may("operations")],
         security=[{"token": []}],
-        responses=declared(TOKEN, PARAMETERS, NotPermitted, NoSuchReadModel, InvalidCursor, StoreUnavailable),
+        responses=declared(
+            TOKEN, PARAMETERS, NotPermitted, NoSuchReadModel, InvalidCursor, LogRestored, StoreUnavailable
+        ),
     )
     async def parked(
         self, request: JsonRequest, name: Name, limit: Limit = 50, cursor: Cursor = None

@@ -86,6 +86,13 @@ class InvalidCursor(Declined):
     """The cursor is not one that was given to you for this list; begin again without one."""
 
 
+class LogRestored(Declined):
+    """The log was restored from a backup since you were given this place in it: begin again without it.
+
+    What was recorded after that backup is gone, so read anew what you keep of it.
+    """
+
+
 class InvalidRange(Declined):
     """The range ends before it begins, or is longer than three years (1,096 days)."""
 
@@ -171,6 +178,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.AddressNotProved: 409,
     RequestInProgress: 409,
     refusals.RebuildUnderWay: 409,
+    LogRestored: 410,
     refusals.LinkExpired: 410,
     refusals.LinkSpent: 410,
     StaleVersion: 412,

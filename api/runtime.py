@@ -22,6 +22,7 @@ from commands.signing_keys import SIGNING_KEYS_CHANNEL
 from events.committer import Committer
 from events.connections import connect, open_pool
 from events.data_keys import FORGOTTEN_CHANNEL, DataKeys
+from events.epochs import Epoch, current_epoch
 from events.keys import derived, local_keyring
 from events.migrations.roles import role_url
 from events.tail import CHANNEL, Wakeups
@@ -57,6 +58,7 @@ class Runtime:
         self.tokens = AccessTokens((), self.base_url, settings.audience or self.base_url, settings.access_token_seconds)
         self._writer_url = role_url(settings.database_url, "writer", secret)
         self._reader_url = role_url(settings.database_url, "reader", secret)
+        self.epoch: Epoch
         self.writer: asyncpg.Pool
         self.reader: asyncpg.Pool
         self.users: UserReads
@@ -76,6 +78,7 @@ class Runtime:
         stack.push_async_callback(self.counters.stop)
         self.writer = await self._pool(stack, self._writer_url, "muster writer", WRITER_CONNECTIONS)
         self.reader = await self._pool(stack, self._reader_url, "muster reader", READER_CONNECTIONS)
+        self.epoch = await current_epoch(self.writer)
         wakeups = await self._listening(stack, "muster listener", CHANNEL)
         forgotten = await self._listening(stack, "muster forgotten keys", FORGOTTEN_CHANNEL)
         forgotten.on_announcement(self.keys.heard)
@@ -88,7 +91,8 @@ class Runtime:
         stack.push_async_callback(self.revocations.stop)
         announced = await self._listening(stack, "muster signing keys", SIGNING_KEYS_CHANNEL)
         self.signing = Signing(self.writer, self.keys.master, self.tokens, announced)
-        self.gate = Gate(self.tokens, self.revocations, self.signing.learn)
+        not_before = self.epoch.began_at.timestamp() if self.epoch.number > 1 else 0.0
+        self.gate = Gate(self.tokens, self.revocations, self.signing.learn, not_before)
         self.signing.lost = self.gate.forget
         await self.signing.start()
         stack.push_async_callback(self.signing.stop)

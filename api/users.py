@@ -19,7 +19,7 @@ from api.even_answers import even
 from api.fields import CHECKS, DisplayName, Email, Locale, Password
 from api.limits import REGISTRATION, limited
 from api.lists import Cursor, Limit, only_parameters, page_headers, place_after, sealed_place
-from api.reasons import InvalidCursor, NotPermitted, RegistrationClosed
+from api.reasons import InvalidCursor, LogRestored, NotPermitted, RegistrationClosed
 from api.user_filters import (
     Count,
     CreatedFrom,
@@ -137,7 +137,7 @@ class Users(Controller):
         summary="All users",
         guards=[may("users:read")],
         security=[{"token": []}],
-        responses=declared(TOKEN, VIEW, NotPermitted, InvalidCursor),
+        responses=declared(TOKEN, VIEW, NotPermitted, InvalidCursor, LogRestored),
     )
     async def users(
         self,

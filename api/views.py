@@ -62,7 +62,7 @@ async def user_view(
     view, position = await runtime_of(request).users.user_by_id(user_id, serving(request))
     if view is None:
         raise NoSuchUser
-    tag = user_etag(view.version, request.user, view.last_seen_at)
+    tag = user_etag(view.version, request.user, view.updated_at, view.last_seen_at)
     headers = {"ETag": tag, "Event-Position": str(position), "Cache-Control": "no-store", **applied}
     if matches(if_none_match, tag):
         return cast("Response[UserView]", Response(None, status_code=HTTP_304_NOT_MODIFIED, headers=headers))

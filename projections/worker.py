@@ -16,6 +16,7 @@ import uvloop
 
 from events.connections import connect, open_pool
 from events.data_keys import FORGOTTEN_CHANNEL, DataKeys
+from events.epochs import NotReconciled, current_epoch
 from events.keys import derived, local_keyring
 from events.migrations.roles import role_names, role_url
 from events.tail import Wakeups
@@ -67,6 +68,7 @@ async def run(settings: Settings) -> None:
     async def prepared() -> asyncpg.Pool:
         connection = await connect(url, "muster worker")
         try:
+            await current_epoch(connection)
             await prepare(connection, {}, dict.fromkeys((reaction.name for reaction in REACTIONS), 1))
             for model in MODELS:
                 await open_view(connection, model, settings.partitions, store.reader)
@@ -113,9 +115,10 @@ async def _patiently(prepared: Callable[[], Awaitable[asyncpg.Pool]], finished: 
     while not finished.is_set():
         try:
             return await prepared()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NotReconciled) as error:
             if not waiting:
-                _log.warning("waiting for the database", error=told(error))
+                cause = str(error) if isinstance(error, NotReconciled) else told(error)
+                _log.warning("waiting for the database", error=cause)
             waiting = True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(START_AGAIN_SECONDS):
