@@ -21,7 +21,7 @@ __all__ = ["backup"]
 NAME: Final = "muster backup"
 LOG, KEYS = "log", "keys"
 SUFFIX: Final = {LOG: ".dump", KEYS: ".ndjson"}
-WHEN: Final = "%Y%m%dT%H%M%SZ"
+WHEN: Final = "%Y%m%dT%H%M%S%fZ"
 LOOKS_EVERY_SECONDS: Final = 1.0
 FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 
