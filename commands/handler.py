@@ -19,13 +19,15 @@ from events.codec import encode, has_personal_fields, seal_note, write_metadata
 from events.committer import Committer
 from events.connections import Reading
 from events.data_keys import DataKeys
-from events.errors import Conflict, StoreUnavailable
+from events.errors import Conflict, KeyGone, StoreUnavailable
 from events.event import Actor, Event, Metadata
 from events.store import head
 
 __all__ = ["Client", "Command", "Context", "Handler", "Outcome"]
 
 DECIDE_FOR_SECONDS: Final = 10.0
+MOST_WITHOUT_KEY: Final = 3
+KEY_MISSING: Final = "The data key of somebody is gone, and the log does not say that they were erased."
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
@@ -138,14 +140,17 @@ class Handler:
     async def _decide(self, command: Command[R], context: Context) -> Outcome[R]:
         known = self._known(context)
         deadline: float | None = None  # from the first race that is lost on, however long a hash had waited before
+        gone = 0
         while True:
             unit = Unit(self._pool, self._reads, self._keys, known)
-            result = await command.perform(unit)
             try:
+                result = await command.perform(unit)
                 outcome = await self._append(unit, type(command).__name__, context, result)
             except Conflict as conflict:
                 if conflict.about == "key":
                     self._forget(unit)
+                if isinstance(conflict, KeyGone) and (gone := gone + 1) > MOST_WITHOUT_KEY:
+                    raise LookupError(KEY_MISSING) from None
                 if (
                     conflict.about == "receipt"
                     and context.idempotent
@@ -201,8 +206,11 @@ class Handler:
         events: list[NewEvent] = []
         for written in unit.written.values():
             subject = written.subject_id
-            wants_key = context.reason is not None or any(has_personal_fields(type(event)) for event in written.events)
+            personal = any(has_personal_fields(type(event)) for event in written.events)
+            wants_key = context.reason is not None or personal
             key = await unit.key_of(subject) if subject is not None and wants_key else None
+            if personal and key is None:
+                raise KeyGone
             if subject is None and context.reason is not None:
                 key = await unit.key_of_notes(written.stream_id)
             for version, event in enumerate(written.events, start=written.version + 1):

@@ -24,6 +24,7 @@ from events.administrators import STREAM_TYPE as ADMINISTRATORS
 from events.append import ClaimChange, KeyUse, SecretChange
 from events.connections import Reading
 from events.data_keys import DataKeys
+from events.errors import KeyGone
 from events.event import Event, Recorded
 from events.keys import DataKey
 from events.projection import STREAM_TYPE as PROJECTION
@@ -251,9 +252,10 @@ class Unit:
         self.claims.append(ClaimChange(scope, key, expected, owner, proven))
 
     async def keep_secret(self, owner_id: UUID, kind: str, subject_id: UUID, plain: bytes, revision: int = 0) -> None:
-        """Keep a secret, sealed under the subject's key, in place of the one at `revision`."""
+        """Keep a secret, sealed under the subject's key, in place of the one at `revision`. Raises `KeyGone`."""
         key = await self.key_of(subject_id)
-        assert key is not None, "a secret is kept of someone who is there"
+        if key is None:
+            raise KeyGone
         sealed = key.seal(plain, Secret.place(owner_id, kind, revision + 1))
         self.secrets.append(SecretChange(owner_id, kind, subject_id, revision, sealed))
 

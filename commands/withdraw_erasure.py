@@ -37,7 +37,7 @@ class WithdrawErasureByLink(Struct, frozen=True):
 
     def decide(self, user: User, answered_version: int) -> list[UserEvent]:
         """What was asked for at this version is withdrawn. Raises `LinkSpent`."""
-        if not user.active or user.erasure_version != answered_version:
+        if not user.active or user.erasure_due_at is None or user.erasure_version != answered_version:
             raise LinkSpent
         return [ErasureWithdrawn()]
 

@@ -1,6 +1,6 @@
 """Why something was not recorded, or could not be told."""
 
-__all__ = ["Conflict", "QueueFull", "StoreUnavailable"]
+__all__ = ["Conflict", "KeyGone", "QueueFull", "StoreUnavailable"]
 
 
 class Conflict(Exception):
@@ -12,6 +12,13 @@ class Conflict(Exception):
     def __init__(self, about: str) -> None:
         self.about = about
         super().__init__(f"A {about} that the decision was based on has moved on.")
+
+
+class KeyGone(Conflict):
+    """The data key of a subject is destroyed: they were erased since the decision read about them."""
+
+    def __init__(self) -> None:
+        super().__init__("key")
 
 
 class StoreUnavailable(Exception):

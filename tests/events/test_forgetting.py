@@ -116,6 +116,6 @@ async def test_a_command_finds_the_key_gone_though_its_process_did_not_hear(must
     user_id = await muster.registered()
     await forget(muster, user_id)
     assert muster.database.keys.fetched(user_id) is not None
-    with pytest.raises(ValueError, match="needs the data key"):
+    with pytest.raises(LookupError, match="does not say that they were erased"):
         await muster.ask(ChangeDisplayName(user_id, "Ada"))
     assert muster.database.keys.fetched(user_id) is None
