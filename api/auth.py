@@ -42,7 +42,7 @@ class Gate:
         tokens: AccessTokens,
         revocations: Revocations,
         learn_keys: Callable[[], Awaitable[None]],
-        not_before: float = 0,
+        not_before: int = 0,
     ) -> None:
         """Positions mean nothing across epochs, so that tokens which were issued before this moment are refused."""
         self._not_before = not_before

@@ -1,8 +1,11 @@
 """`muster backup`: the log and what stands beside it in one file, the keys of what is personal in another."""
 
 import asyncio
+import contextlib
 import os
+import re
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -55,8 +58,8 @@ def backup(
     elsewhere, make it more often, and keep it for a shorter time: whoever is erased can be read from a backup of the log
     for as long as there is a backup of the keys from before.
 
-    pg_dump is looked for in --programs, on the path, and in the wheel that muster up uses; it must not be older than the
-    server. It needs MUSTER_DATABASE_URL as the database's owner. A file has its name only when it is whole. How to
+    pg_dump must not be older than the server: without --programs, it is looked for in the wheel that muster up uses and on
+    the path, and the one is taken that is the least newer. It needs MUSTER_DATABASE_URL as the database's owner. A file has its name only when it is whole. How to
     restore is told in the documentation, under Operations; muster keys reconcile is a part of it.
 
     Exit codes: 0 done; 1 something failed, and nothing has the name of a backup; 2 it was asked wrongly.
@@ -125,11 +128,16 @@ def _old(folder: Path, holds: str, before: datetime) -> Iterator[Path]:
 
 
 async def _log(settings: Settings, file: Path, programs: Path | None) -> BackupFile:
+    from events.connections import connect
     from events.key_backups import APART
 
+    connection = await connect(settings.database_url, NAME)
+    server = connection.get_server_version().major
+    await connection.close()
     unfinished = file.with_suffix(".unfinished")
-    dump = [_pg_dump(programs), "--format=custom", "--no-password", f"--file={unfinished}"]
-    dump += ["--exclude-schema=views", "--exclude-schema=analytics"]
+    program = await asyncio.to_thread(_pg_dump, programs, server)
+    dump = [program, "--format=custom", "--no-password", f"--file={unfinished}"]
+    dump += ["--exclude-table=views.*", "--exclude-table=analytics.*"]
     dump += [f"--exclude-table-data=public.{table}" for table in APART]
     _private(unfinished).close()
     process = await asyncio.create_subprocess_exec(
@@ -149,20 +157,34 @@ async def _log(settings: Settings, file: Path, programs: Path | None) -> BackupF
         unfinished.unlink(missing_ok=True)
 
 
-def _pg_dump(programs: Path | None) -> str:
+def _pg_dump(programs: Path | None, server: int) -> str:
+    """The program that is the least newer than the server, of this major version: an older one refuses."""
     if programs is not None:
         return str(programs / "pg_dump")
-    if found := shutil.which("pg_dump"):
-        return found
+    known = {major: program for program in _programs() if (major := _major(program)) >= server}
+    if not known:
+        refuse(
+            f"{NAME}: there is no pg_dump of version {server} or newer; install PostgreSQL's client programs, or name their "
+            "folder with --programs."
+        )
+    return known[min(known)]
+
+
+def _programs() -> Iterator[str]:
     from api.installation import postgres_programs
     from api.processes import CannotStart
 
-    try:
-        return str(postgres_programs(None) / "pg_dump")
-    except CannotStart:
-        refuse(
-            f"{NAME}: there is no pg_dump; install PostgreSQL's client programs, or name their folder with --programs."
-        )
+    with contextlib.suppress(CannotStart):
+        yield str(postgres_programs(None) / "pg_dump")
+    if found := shutil.which("pg_dump"):
+        yield found
+
+
+def _major(program: str) -> int:
+    """As in `pg_dump (PostgreSQL) 18.6`; 0 where it says nothing of the kind."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 - ours
+    found = re.search(r"\) (\d+)", said)
+    return int(found[1]) if found else 0
 
 
 async def _telling(file: Path) -> None:

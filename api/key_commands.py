@@ -165,8 +165,8 @@ async def _reconcile(settings: Settings, backup: Path | None, *, forget_missing:
     async with _owner(settings) as connection, handler_of(settings, "muster keys") as (handler, _log):
         if backup is not None:
             try:
-                with backup.open("rb") as lines:
-                    header, kept = keys_of(lines)
+                with backup.open("rb") as file:
+                    header, kept = keys_of(file)
                     epoch = header.epoch
                     restored = await restore_keys(connection, kept)
             except KeyBackupBroken as broken:

@@ -91,7 +91,7 @@ class Runtime:
         stack.push_async_callback(self.revocations.stop)
         announced = await self._listening(stack, "muster signing keys", SIGNING_KEYS_CHANNEL)
         self.signing = Signing(self.writer, self.keys.master, self.tokens, announced)
-        not_before = self.epoch.began_at.timestamp() if self.epoch.number > 1 else 0.0
+        not_before = int(self.epoch.began_at.timestamp()) if self.epoch.number > 1 else 0
         self.gate = Gate(self.tokens, self.revocations, self.signing.learn, not_before)
         self.signing.lost = self.gate.forget
         await self.signing.start()

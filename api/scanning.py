@@ -110,9 +110,7 @@ def _question(table: str, columns: Iterable[Any]) -> str:
     about = " OR ".join(f"{column} = ANY($5::uuid[])" for column in ids) or "$5::uuid[] IS NULL"
     condition = f"{has('$1', '$3')} OR (({about}) AND {has('$2', '$4')})"
     given = "$3::bytea[] IS NOT NULL AND $4::bytea[] IS NOT NULL"  # where no column is of bytes
-    return (
-        f"SELECT count(*) AS rows, count(*) FILTER (WHERE ({condition}) AND {given}) AS found FROM {table}"  # noqa: S608 - the catalogue's names
-    )
+    return f"SELECT count(*) AS rows, count(*) FILTER (WHERE ({condition}) AND {given}) AS found FROM {table}"  # noqa: S608 - the catalogue's names
 
 
 async def scan_redis(url: str, traces: Traces) -> Place:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 from typing import Any, ClassVar, Final
 
+import asyncpg
 import msgspec
 import structlog
 import uvicorn
@@ -11,7 +12,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from api.app import create_app
 from api.logs import configure
-from settings import Settings
+from events.connections import connect
+from events.epochs import NotReconciled, current_epoch
+from events.migrations.roles import role_url
+from settings import Settings, key_bytes
 
 __all__ = ["PunctualProtocol", "serve"]
 
@@ -99,9 +103,30 @@ class PunctualProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
+async def _refusal(settings: Settings) -> str | None:
+    """Why nothing must open on this log; None as well when nobody can be asked, for then it does not open anyway."""
+    url = role_url(settings.database_url, "writer", key_bytes(settings.secret))
+    try:
+        connection = await connect(url, "muster api")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return None
+    try:
+        await current_epoch(connection)
+    except NotReconciled as refusal:
+        return str(refusal)
+    except asyncpg.PostgresError:
+        return None
+    finally:
+        await connection.close()
+    return None
+
+
 def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT, then finish what was taken; the exit code."""
+    """Serve until SIGTERM or SIGINT, then finish what was taken; the exit code, 2 where something must be done first."""
     configure(settings.log_level)
+    if refusal := asyncio.run(_refusal(settings)):
+        _log.error("not opened", cause=refusal)
+        return 2
     app = create_app(settings)
     gc.freeze()  # what was made so far stays: no collection, and not the last one either, looks through it again
     server = uvicorn.Server(
