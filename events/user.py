@@ -30,6 +30,7 @@ __all__ = [
     "SignedOutEverywhere",
     "TimeZoneChanged",
     "UserEvent",
+    "UserImported",
     "UserLocked",
     "UserRegistered",
     "UserReinstated",
@@ -47,6 +48,25 @@ class UserRegistered(Event, frozen=True):
     email: Personal[str]
     display_name: Personal[str | None] = None
     locale: Personal[str | None] = None
+
+
+class UserImported(Event, frozen=True):
+    """Someone who was a user elsewhere was brought in, with what was known of them there. Nothing is mailed.
+
+    Whether the address is proved, and when they registered, is what is known of that there. Roles that they came with, and
+    a suspension, are events of their own of the same moment.
+    """
+
+    email: Personal[str]
+    email_verified: bool
+    display_name: Personal[str | None] = None
+    locale: Personal[str | None] = None
+    time_zone: Personal[str | None] = None
+    picture_url: Personal[str | None] = None
+    own_metadata: Personal[tuple[tuple[str, Any], ...]] = ()
+    administrators_metadata: Personal[tuple[tuple[str, Any], ...]] = ()
+    external_id: Personal[str | None] = None
+    registered_at: Personal[datetime | None] = None
 
 
 class VerificationRequested(Event, frozen=True):
@@ -179,6 +199,7 @@ class UserUnlocked(Event, frozen=True):
 
 UserEvent: TypeAlias = (
     UserRegistered
+    | UserImported
     | VerificationRequested
     | EmailVerified
     | AddressRegisteredAgain
