@@ -13,8 +13,10 @@ from api.administrators import Administrators
 from api.bodies import Body, ClientGone, JsonRequest, invalid_fields
 from api.deliveries import Deliveries
 from api.documentation import configuration, openapi_json
+from api.exports import Exports
 from api.front import Front
 from api.history import History
+from api.imports import Imports
 from api.logs import request_id
 from api.machines import Machines
 from api.metadata import Metadata
@@ -53,7 +55,9 @@ ROUTES = (
     Addresses,
     Administrators,
     Deliveries,
+    Exports,
     History,
+    Imports,
     Machines,
     Me,
     Metadata,
