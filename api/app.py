@@ -14,8 +14,10 @@ from api.bodies import Body, ClientGone, JsonRequest, invalid_fields
 from api.deliveries import Deliveries
 from api.documentation import configuration, openapi_json
 from api.erasures import Erasures
+from api.exports import Exports
 from api.front import Front
 from api.history import History
+from api.imports import Imports
 from api.logs import request_id
 from api.machines import Machines
 from api.metadata import Metadata
@@ -56,7 +58,9 @@ ROUTES = (
     Administrators,
     Deliveries,
     Erasures,
+    Exports,
     History,
+    Imports,
     Machines,
     Me,
     Metadata,

@@ -19,7 +19,7 @@ from commands.handler import Client, Command, Context, Outcome
 from commands.receipts import IdempotentRequest
 from events.event import ANONYMOUS, Actor
 
-__all__ = ["Accepted", "accepted", "answered", "ask", "recorded_headers", "runtime_of"]
+__all__ = ["Accepted", "accepted", "answered", "ask", "context_of", "handled", "recorded_headers", "runtime_of"]
 
 R = TypeVar("R")
 MOST_USER_AGENT = 300
@@ -58,8 +58,8 @@ async def answered(
         if caller is None or not (caller.user_id == subject_id or caller.may("users:read")):
             raise DryRunRefused
         await limited(request, COMMANDS, account=caller.user_id)
-        context = _context(request, reason, None)
-        written = await runtime_of(request).handler.rehearse(checked, context)
+        context = context_of(request, reason)
+        _, written = await runtime_of(request).handler.rehearse(checked, context)
         # What is declared is the answer of what is done; the framework takes any other all the same.
         return cast("Response[None]", rehearsal(written, context.actor, type(command).__name__, reason))
     outcome = await _done(request, checked, reason)
@@ -81,8 +81,13 @@ async def _done(request: JsonRequest, command: Command[R], reason: str | None) -
     if request.user is not None:
         await limited(request, COMMANDS, account=request.user.user_id)
     process = runtime_of(request)
+    context = context_of(request, reason, await asked_once(request, process.receipts_key))
+    return await handled(process, command, context)
+
+
+async def handled(process: Runtime, command: Command[R], context: Context) -> Outcome[R]:
+    """Have a command done by this process, which counts it, and knows of what it cuts off before it is answered."""
     name = type(command).__name__
-    context = _context(request, reason, await asked_once(request, process.receipts_key))
     try:
         outcome = await process.handler.handle(command, context)
     except Exception as error:
@@ -100,7 +105,8 @@ def _became(outcome: Outcome[Any]) -> str:
     return "recorded" if outcome.written else "unchanged"
 
 
-def _context(request: JsonRequest, reason: str | None, idempotent: IdempotentRequest | None) -> Context:
+def context_of(request: JsonRequest, reason: str | None = None, idempotent: IdempotentRequest | None = None) -> Context:
+    """By whom and whence a request is sent, and why."""
     caller = request.user
     host = request.scope.get("client")
     client = Client(host[0] if host else "", " ".join(request.header(b"user-agent"))[:MOST_USER_AGENT])

@@ -6,7 +6,7 @@ first wrong field only.
 
 import json
 import unicodedata
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, ClassVar, Final, Self, TypeVar
 
 from litestar.connection import Request
@@ -18,10 +18,12 @@ from api.auth import Caller
 from api.reasons import FieldError, InvalidFields, MalformedBody, UnsupportedMediaType
 from commands.errors import Refused
 
-__all__ = ["MEDIA_TYPES", "Body", "ClientGone", "JsonRequest", "parsed", "read"]
+__all__ = ["LET_LAST", "MEDIA_TYPES", "Body", "ClientGone", "JsonRequest", "parsed", "read", "streamed"]
 
 MOST_LEVELS: Final = 16
 MEDIA_TYPES: Final = ("application/json", "application/merge-patch+json")
+LET_LAST: Final = "muster.let_last"
+"""In the state of a request, what lets its body take as long as it comes; where the server that is asked is ours."""
 B = TypeVar("B", bound="Body")
 
 
@@ -71,17 +73,42 @@ class JsonRequest(Request[Caller | None, Any, Any]):
         except RequestEntityTooLarge:
             raise
         except Exception as error:
-            if "disconnected" not in str(error):
+            if not self._tells_of_client_gone(error):
                 raise
-            self.scope["client_gone"] = True  # type: ignore[typeddict-unknown-key] # for the log
             raise ClientGone from None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises `ClientGone`."""
+        try:
+            async for chunk in self.stream():
+                yield chunk
+        except Exception as error:
+            if not self._tells_of_client_gone(error):
+                raise
+            raise ClientGone from None
+
+    def _tells_of_client_gone(self, error: Exception) -> bool:
+        gone = "disconnected" in str(error)
+        if gone:
+            self.scope["client_gone"] = True  # type: ignore[typeddict-unknown-key] # for the log
+        return gone
+
+
+def streamed(request: JsonRequest, media_type: str) -> AsyncIterator[bytes]:
+    """The body of this type, which may go on for as long as it comes. Raises `UnsupportedMediaType`, `ClientGone`."""
+    _check_media_type(request, (media_type,))
+    let_last: Callable[[], None] | None = request.scope.get("state", {}).get(LET_LAST)
+    if let_last is not None:
+        let_last()
+    return request.chunks()
 
 
 def _check_media_type(request: JsonRequest, taken: tuple[str, ...]) -> None:
     media_type, _, parameters = ", ".join(request.header(b"content-type")).partition(";")
     charset = parameters.strip().lower().replace('"', "")
     if media_type.strip().lower() not in taken or charset not in ("", "charset=utf-8"):
-        raise UnsupportedMediaType(headers={"Accept": ", ".join(taken)})
+        detail = "" if MEDIA_TYPES[0] in taken else f"Send the body as `Content-Type: {taken[0]}`, not compressed."
+        raise UnsupportedMediaType(detail, headers={"Accept": ", ".join(taken)})
     if any(coding.lower() != "identity" for coding in request.header(b"content-encoding")):
         raise UnsupportedMediaType(headers={"Accept-Encoding": "identity"})
 

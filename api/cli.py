@@ -17,6 +17,7 @@ from api.claim_commands import claims
 from api.delivery_commands import deliveries
 from api.erase_command import erase
 from api.export_command import export
+from api.import_command import import_users
 from api.key_commands import keys
 from api.projection_commands import projections
 from api.session_commands import sessions
@@ -52,7 +53,10 @@ def main() -> None:
     )  # Python would look through all that was imported for cycles, for longer than most commands take
 
 
-for command in (up, users, sessions, projections, deliveries, keys, claims, analytics, export, erase, backup):
+for command in (
+    *(up, users, sessions, projections, deliveries, keys, claims, analytics),
+    *(export, import_users, erase, backup),
+):
     main.add_command(command)
 
 

@@ -16,6 +16,7 @@ from litestar.openapi.spec import Components, License, SecurityScheme, Server, T
 from litestar.router import Router
 
 from api.idempotency import HEADER, MEANING
+from api.imports import NDJSON
 from api.onwards import say_where_answers_lead
 from api.strictness import say_what_is_refused
 
@@ -138,7 +139,9 @@ def document(app: Litestar) -> bytes:
         }
         for path, operations in schema["paths"].items():
             for method, operation in operations.items():
-                if method not in ("get", "head") and path.startswith("/v1/"):
+                if operation["operationId"] in STREAMED:
+                    operation["requestBody"] = STREAMED[operation["operationId"]]
+                elif method not in ("get", "head") and path.startswith("/v1/"):
                     operation.setdefault("parameters", []).append(IDEMPOTENCY)
                 for status, response in operation["responses"].items():
                     response["headers"] = _headers(path, operation, status)
@@ -147,6 +150,15 @@ def document(app: Litestar) -> bytes:
         made = app.state.openapi_json = msgspec.json.encode(schema)
     return made
 
+
+STREAMED: Final = {
+    "import_users": {
+        "required": True,
+        "description": "A user in each line, as the page on the HTTP API tells. A line has at most 64 KiB; the body has no bound.",
+        "content": {NDJSON: {"schema": {}}},
+    }
+}
+"""Bodies that are taken as they come. To send the same again is safe without a key."""
 
 IDEMPOTENCY: Final = {
     "name": HEADER,

@@ -10,6 +10,7 @@ import asyncpg
 from api.auth import Gate
 from api.counters import Counters
 from api.even_answers import EvenAnswers
+from api.importing import ROWS_AT_ONCE
 from api.limits import Limits
 from api.metrics import Metrics
 from api.revocations import Revocations
@@ -55,6 +56,7 @@ class Runtime:
         self.limits = Limits(settings, derived(secret, "limits"), self.rules.claims_key, self.counters)
         self.even_answers = EvenAnswers(settings.even_answers_milliseconds)
         self.few_at_once = asyncio.Semaphore(DEAR_QUESTIONS)
+        self.imports = asyncio.Semaphore(ROWS_AT_ONCE)
         self.tokens = AccessTokens((), self.base_url, settings.audience or self.base_url, settings.access_token_seconds)
         self._writer_url = role_url(settings.database_url, "writer", secret)
         self._reader_url = role_url(settings.database_url, "reader", secret)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import asyncpg
@@ -11,6 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.app import create_app
+from api.bodies import LET_LAST
 from api.logs import configure
 from events.connections import connect
 from events.epochs import NotReconciled, current_epoch
@@ -20,7 +22,10 @@ from settings import Settings, key_bytes
 __all__ = ["PunctualProtocol", "serve"]
 
 REQUEST_SECONDS: Final = 12
-"""Within which a request, headers and body, has to be here."""
+"""Within which a request, headers and body, has to be here, and of a body that may last so much as is below."""
+LEAST_BODY_BYTES: Final = 4 * 1024
+LASTING: Final = b"/v1/imports"
+"""Where bodies may last, if the application lets them."""
 IDLE_SECONDS: Final = 12
 """For how long a connection may be idle between two requests."""
 GRACE_SECONDS: Final = 8
@@ -31,9 +36,15 @@ _log = structlog.get_logger()
 
 
 class PunctualProtocol(HttpToolsProtocol):
-    """Closes connections whose request does not come in time, and those whose headers have no end."""
+    """Closes connections whose request does not come in time, and those whose headers have no end.
+
+    The application may let the body of a request last, for as long as it comes on. While it does not ask for more, it is
+    not the client who dawdles.
+    """
 
     request_seconds: ClassVar[float] = REQUEST_SECONDS
+    _lasting: bool = False
+    _body_bytes: int = 0
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes: int | None = 0
 
@@ -55,12 +66,20 @@ class PunctualProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Give the next request its time."""
         super().on_message_begin()
+        self._lasting, self._body_bytes = False, 0
         self._arm()
 
     def on_headers_complete(self) -> None:
-        """Count no more: how large a body may be, the application says."""
+        """Count no more: how large a body may be, and whether it may last, the application says."""
         self._header_bytes = None
+        if self.url == LASTING:
+            self.scope["state"][LET_LAST] = partial(self._let_last, self.scope)
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Note that it comes on."""
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """It was in time."""
@@ -81,6 +100,10 @@ class PunctualProtocol(HttpToolsProtocol):
         )
         self.transport.close()
 
+    def _let_last(self, scope: Any) -> None:
+        if scope is self.scope:  # and not a request that came after it
+            self._lasting = True
+
     def _answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and not cycle.response_complete
@@ -99,6 +122,9 @@ class PunctualProtocol(HttpToolsProtocol):
         self._deadline = None
         if self._answering() and not self.cycle.more_body:
             self._arm()  # an earlier request of this connection is still being answered
+        elif self._lasting and (self._body_bytes >= LEAST_BODY_BYTES or self.flow.read_paused):
+            self._body_bytes = 0
+            self._deadline = self.loop.call_later(self.request_seconds, self._too_late)
         elif not self.transport.is_closing():
             self.transport.close()
 

@@ -12,6 +12,7 @@ from api.looking import caught_up, reading, tell, user_of
 from api.operating import as_json, operate
 from api.tables import Table, cell
 from api.user_changes import CHANGES
+from api.user_export_command import export_users
 from api.user_facts import FACTS
 from commands.roles import ROLES
 from settings import Settings, master_keys
@@ -39,7 +40,7 @@ def users() -> None:
     """
 
 
-for change in (*CHANGES, *FACTS):
+for change in (*CHANGES, *FACTS, export_users):
     users.add_command(change)
 
 

@@ -17,6 +17,7 @@ from events.user import (
     RegistrationLapsed,
     RegistrationSuperseded,
     UserErased,
+    UserImported,
     UserRegistered,
 )
 
@@ -24,6 +25,7 @@ __all__ = ["CLAIMING", "Claim", "Claimed"]
 
 CLAIMING = (
     UserRegistered,
+    UserImported,
     EmailVerified,
     RegistrationSuperseded,
     RegistrationLapsed,
@@ -67,6 +69,8 @@ class Claimed:
                 key = any_key(secret, email)
                 if key not in self._by_key or not self._by_key[key].proven:
                     self._put(Claim(key, owner_id, False, 0, at))
+            case UserImported(email=str() as email, email_verified=verified):
+                self._put(Claim(any_key(secret, email), owner_id, verified, 0, at))
             case EmailVerified():
                 for claim in self._of(owner_id):
                     claim.proven = claim.proven or claim.left_at == 0

@@ -8,6 +8,7 @@ from commands.addresses import EMAIL_SCOPE, any_key
 from commands.administrators import Administrators
 from commands.end_all_sessions import end_sessions
 from commands.errors import NoSuchUser
+from commands.external_ids import EXTERNAL_SCOPE, external_key
 from commands.last_administrator import removed
 from commands.roles import ADMINISTRATOR
 from commands.unit import Unit
@@ -49,12 +50,16 @@ class EraseUser(Struct, frozen=True):
         if ADMINISTRATOR in user.roles:
             unit.record_administrators(self.user_id, *self.decide_administrators(await unit.administrators()))
         await end_sessions(unit, self.user_id)
-        for email in {user.email, *(former.email for former in user.former)}:
-            if isinstance(email, str):
-                await self._release(unit, any_key(unit.rules.claims_key, email))
+        for scope, key in sorted(_claimed(unit.rules.claims_key, user)):
+            if await unit.owner(scope, key) == self.user_id:
+                unit.claim(scope, key, expected=self.user_id, owner=None)
         await unit.forget_subject(self.user_id)
 
-    async def _release(self, unit: Unit, key: bytes) -> None:
-        """The address is anybody's again, unless it was given up before."""
-        if await unit.owner(EMAIL_SCOPE, key) == self.user_id:
-            unit.claim(EMAIL_SCOPE, key, expected=self.user_id, owner=None)
+
+def _claimed(secret: bytes, user: User) -> set[tuple[str, bytes]]:
+    """What the user may have claimed and not given up: addresses, and the id elsewhere of who was imported."""
+    emails = {user.email, *(former.email for former in user.former)}
+    claimed = {(EMAIL_SCOPE, any_key(secret, email)) for email in emails if isinstance(email, str)}
+    if user.imported is not None and isinstance(user.imported.told.external_id, str):
+        claimed.add((EXTERNAL_SCOPE, external_key(secret, user.imported.told.external_id)))
+    return claimed

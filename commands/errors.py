@@ -3,14 +3,19 @@
 __all__ = [
     "AddressNotProved",
     "AddressTaken",
+    "IdTaken",
     "InvalidAddress",
     "InvalidCredentials",
     "InvalidDisplayName",
+    "InvalidExternalId",
+    "InvalidId",
     "InvalidLink",
     "InvalidLocale",
     "InvalidMetadata",
+    "InvalidPasswordHash",
     "InvalidPicture",
     "InvalidRefreshToken",
+    "InvalidRegistrationTime",
     "InvalidTimeZone",
     "LastAdministrator",
     "LinkExpired",
@@ -67,6 +72,10 @@ class AddressTaken(Refused):
     """Another account has this address."""
 
 
+class IdTaken(Refused):
+    """This id is that of somebody or something else, or was."""
+
+
 class AddressNotProved(Refused):
     """The user has not proved their address, and cannot administer before."""
 
@@ -93,6 +102,22 @@ class InvalidPicture(Refused):
 
 class InvalidMetadata(Refused):
     """Metadata are at most 64 entries with names of 1 to 64 characters, 8 KiB of JSON in all and 6 levels deep."""
+
+
+class InvalidId(Refused):
+    """The id of a user is a UUID of version 4 or 7 (RFC 9562)."""
+
+
+class InvalidExternalId(Refused):
+    """An id from elsewhere has 1 to 255 characters, no white space around it, and no control or invisible characters."""
+
+
+class InvalidRegistrationTime(Refused):
+    """Nobody has registered in the future, or before 1970."""
+
+
+class InvalidPasswordHash(Refused):
+    """This is no password hash of a kind that is taken: argon2, bcrypt, scrypt or PBKDF2 with SHA-2, as PHC strings or Django's."""
 
 
 class WeakPassword(Refused):

@@ -110,13 +110,13 @@ class Handler:
         async with self._in_flight.alone(context.idempotent.key):
             return await self._replayed(command, context.idempotent) or await self._decide(command, context)
 
-    async def rehearse(self, command: Command[R], context: Context) -> tuple[Written, ...]:
-        """What the command would record if it were asked now; nothing is recorded. Raises the command's own refusals."""
+    async def rehearse(self, command: Command[R], context: Context) -> tuple[R, tuple[Written, ...]]:
+        """What the command would answer and record if it were asked now; nothing is recorded. Raises its own refusals."""
         unit = Unit(self._pool, self._reads, self._keys, self._known(context))
-        await command.perform(unit)
+        result = await command.perform(unit)
         if unit.refusal is not None:
             raise unit.refusal
-        return tuple(unit.written.values())
+        return result, tuple(unit.written.values())
 
     def _known(self, context: Context) -> Known:
         return Known(self._clock(), self._rules, self._hasher, {}, context.client or NO_CLIENT)

@@ -4,13 +4,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-import asyncpg
-
 from commands.handler import Handler
 from commands.passwords import Hasher
 from commands.unit import Rules
 from events.committer import Committer
-from events.connections import connect
+from events.connections import Reading, connect, open_pool
 from events.data_keys import DataKeys
 
 __all__ = ["open_handler"]
@@ -18,15 +16,21 @@ __all__ = ["open_handler"]
 
 @asynccontextmanager
 async def open_handler(
-    url: str, name: str, keys: DataKeys, rules: Rules, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> AsyncIterator[tuple[Handler, asyncpg.Connection]]:
-    """A handler with the writer's rights, and the connection that it reads by, while the context is open.
+    url: str,
+    name: str,
+    keys: DataKeys,
+    rules: Rules,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    connections: int = 1,
+) -> AsyncIterator[tuple[Handler, Reading]]:
+    """A handler with the writer's rights, and what it reads by, while the context is open.
 
-    Both connections, the other being that of its committer, go by `name`. It handles one command at a time.
+    All connections, one more being that of its committer, go by `name`. With a single one to read by it handles one command
+    at a time.
     """
     committer = Committer(lambda: connect(url, name))
     hasher = Hasher(threads=1)
-    reading = await connect(url, name)
+    reading = await (connect(url, name) if connections == 1 else open_pool(url, name, connections))
     try:
         await committer.start()
         yield Handler(reading, committer, keys, rules, hasher, clock), reading

@@ -25,8 +25,11 @@ class LapseRegistration(Struct, frozen=True):
     user_id: UUID
 
     def decide(self, user: User, now: datetime, hours: int) -> list[UserEvent]:
-        """The registration is over, unless it is already, is proved, or still has a link that lives."""
-        if not user.active or user.email_verified or user.verification_asked_at is None:
+        """The registration is over, unless it is already, is proved, or still has a link that lives.
+
+        Who was imported did not register here, and stays.
+        """
+        if not user.active or user.email_verified or user.imported or user.verification_asked_at is None:
             return []
         return [RegistrationLapsed()] if now >= user.verification_asked_at + timedelta(hours=hours) else []
 
@@ -45,7 +48,13 @@ class LapseRegistration(Struct, frozen=True):
         return True
 
 
-_WAITING: Final = "FROM claims WHERE scope = $1 AND NOT proven AND claimed_at <= $2"
+# Who was imported without a proof of the address, and has had no other, waits for nothing.
+_WAITING: Final = """
+    FROM claims WHERE scope = $1 AND NOT proven AND claimed_at <= $2 AND (
+        (SELECT topic FROM stored_events WHERE originator_id = owner_id AND originator_version = 1) <> 'UserImported'
+        OR EXISTS (SELECT FROM stored_events WHERE originator_id = owner_id AND topic = 'EmailChanged')
+    )
+"""
 
 
 def lapsing_before(rules: Rules, now: datetime) -> datetime:

@@ -44,8 +44,19 @@ EXPECTED: Final = (
     "The password is little more than the address or the name of this product; add words that nobody expects."
 )
 
+BCRYPT: Final = ("$2a$", "$2b$", "$2y$")
+BCRYPT_BYTES: Final = 72
+
 _context: Final = CryptContext(
-    schemes=["argon2", "scrypt", "pbkdf2_sha256", "django_pbkdf2_sha256"],  # bcrypt would need a package of its own
+    schemes=[
+        "argon2",
+        "bcrypt",
+        "scrypt",
+        "pbkdf2_sha256",
+        "pbkdf2_sha512",
+        "django_pbkdf2_sha256",
+        "django_bcrypt_sha256",
+    ],
     deprecated="auto",
     argon2__type="ID",
     argon2__memory_cost=19_456,
@@ -174,8 +185,20 @@ def _hash(password: str) -> str:
 
 
 def _verify(password: str, hashed: str) -> Verified:
+    if hashed.startswith(BCRYPT):
+        return _verify_bcrypt(password, hashed)
     matches, rehashed = _context.verify_and_update(password, hashed)
     return Verified(matches, rehashed)
+
+
+def _verify_bcrypt(password: str, hashed: str) -> Verified:
+    """By the first 72 bytes, which are all that bcrypt ever saw of a password; what replaces the hash sees all of it.
+
+    A NUL ends a password for some implementations of bcrypt and is refused by others: here nobody has one.
+    """
+    seen = password.encode()[:BCRYPT_BYTES]
+    matches = _context.verify(seen.replace(b"\0", b""), hashed) and b"\0" not in seen
+    return Verified(matches, _hash(password) if matches else None)
 
 
 def _be_nice() -> None:

@@ -1,5 +1,6 @@
 """Secrets that are kept beside the log, sealed: password hashes, refresh-token families."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -7,10 +8,11 @@ from cryptography.exceptions import InvalidTag
 from msgspec import Struct
 
 from events.codec import SealBroken
+from events.connections import Reading
 from events.data_keys import DataKeys
 from events.keys import DataKey
 
-__all__ = ["PASSWORD", "Secret", "open_secret", "opened"]
+__all__ = ["PASSWORD", "Secret", "open_secret", "opened", "password_hashes"]
 
 PASSWORD = "password"  # noqa: S105 - the kind of a secret, not one
 
@@ -49,3 +51,21 @@ def open_secret(key: DataKey, owner_id: UUID, kind: str, revision: int, sealed: 
     except InvalidTag:
         msg = f"The secret {kind!r} of {owner_id} does not open: it was altered."
         raise SealBroken(msg) from None
+
+
+async def password_hashes(reading: Reading, keys: DataKeys, users: Sequence[UUID]) -> dict[UUID, str]:
+    """The hashes of those of some users who have a password. Needs the writer's rights. Raises `SealBroken`."""
+    rows = await reading.fetch(
+        "SELECT owner_id, kind, subject_id, revision, sealed FROM secrets WHERE kind = $1 AND owner_id = ANY($2)",
+        PASSWORD,
+        list(users),
+    )
+    await keys.fetch(reading, {row["subject_id"] for row in rows})
+    found = {}
+    for row in rows:
+        secret = opened(row, keys)
+        if isinstance(secret, SealBroken):
+            raise secret
+        if secret is not None:
+            found[secret.owner_id] = secret.plain.decode()
+    return found

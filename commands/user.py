@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from commands.as_imported import AsImported, came_with
 from events.event import Recorded
 from events.personal import Forgotten
 from events.user import (
@@ -36,6 +37,7 @@ from events.user import (
     TimeZoneChanged,
     UserErased,
     UserEvent,
+    UserImported,
     UserLocked,
     UserRegistered,
     UserReinstated,
@@ -72,7 +74,9 @@ class User(Struct, frozen=True):
 
     `verification_version`, `change_version` and `reset_version` are the versions of the newest events that asked for proof
     of the address, of another address, for another password: only their links live, and none at 0. A registration that was
-    superseded or has lapsed is `over`, and so is who was `erased`. What was recorded of a session before position `sessions_end` is over as well. `erasure_due_at` is when the user is to be erased who asked for it.
+    superseded or has lapsed is `over`, and so is who was `erased`. What was recorded of a session before position
+    `sessions_end` is over as well. `erasure_due_at` is when the user is to be erased who asked for it. `imported` is how
+    somebody came who was a user elsewhere.
     """
 
     id: UUID | None = None
@@ -80,6 +84,8 @@ class User(Struct, frozen=True):
     email: str | Forgotten = ""
     email_verified: bool = False
     over: bool = False
+    registered_at: datetime | Forgotten | None = None
+    imported: AsImported | None = None
     verification_version: int = 0
     verification_asked_at: datetime | None = None
     new_email: str | Forgotten | None = None
@@ -146,7 +152,9 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
     match event:
         case UserRegistered(email=email, display_name=display_name, locale=locale):
             about = {"id": recorded.stream_id, "email": email, "display_name": display_name, "locale": locale}
-            return about | _verification_mailed(user, recorded)
+            return about | {"registered_at": recorded.recorded_at} | _verification_mailed(user, recorded)
+        case UserImported():
+            return _imported(event, recorded)
         case VerificationRequested():
             return _verification_mailed(user, recorded)
         case EmailVerified():
@@ -174,13 +182,14 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
         case AdministratorsMetadataChanged(changes=changes):
             return {"administrators_metadata": _changed(user.administrators_metadata, changes)}
         case RoleGranted(role=role):
-            return {"roles": user.roles | {role}}
+            return {"roles": user.roles | {role}, "imported": came_with(user.imported, recorded)}
         case RoleRevoked(role=role):
             return {"roles": user.roles - {role}}
         case SignedOutEverywhere():
             return {"sessions_end": recorded.position}
         case UserSuspended():
-            return {**_NO_LINKS, "suspended": True, "sessions_end": recorded.position}
+            imported = came_with(user.imported, recorded)
+            return {**_NO_LINKS, "suspended": True, "sessions_end": recorded.position, "imported": imported}
         case UserReinstated():
             return {"suspended": False}
         case UserLocked(until=until):
@@ -196,6 +205,23 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
             return _ERASED
         case unreachable:
             assert_never(unreachable)
+
+
+def _imported(event: UserImported, recorded: Recorded[UserEvent]) -> dict[str, Any]:
+    """What was known elsewhere; no link was mailed that could prove the address."""
+    return {
+        "id": recorded.stream_id,
+        "email": event.email,
+        "email_verified": event.email_verified,
+        "display_name": event.display_name,
+        "locale": event.locale,
+        "time_zone": event.time_zone,
+        "picture_url": event.picture_url,
+        "own_metadata": _changed({}, event.own_metadata),
+        "administrators_metadata": _changed({}, event.administrators_metadata),
+        "registered_at": event.registered_at or recorded.recorded_at,
+        "imported": AsImported(event, recorded.recorded_at),
+    }
 
 
 def _address_changes(

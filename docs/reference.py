@@ -44,7 +44,8 @@ KINDS: Final = {
     datetime: "time",
     NoneType: "null",
     Mapping[str, Any]: "entries of any JSON, by name",
-    tuple[tuple[str, Any], ...]: "names with their new values",
+    tuple[tuple[str, Any], ...]: "names with their values",
+    tuple[str, ...]: "names",
 }
 
 
@@ -146,7 +147,7 @@ def _default(field: FieldInfo) -> str:
         return ""
     if field.default is UNSET:
         return "stays"
-    return {None: "null", False: "false", True: "true"}.get(field.default, f"`{field.default}`")
+    return {None: "null", False: "false", True: "true", (): "none"}.get(field.default, f"`{field.default}`")
 
 
 def _table(

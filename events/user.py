@@ -33,6 +33,7 @@ __all__ = [
     "TimeZoneChanged",
     "UserErased",
     "UserEvent",
+    "UserImported",
     "UserLocked",
     "UserRegistered",
     "UserReinstated",
@@ -50,6 +51,25 @@ class UserRegistered(Event, frozen=True):
     email: Personal[str]
     display_name: Personal[str | None] = None
     locale: Personal[str | None] = None
+
+
+class UserImported(Event, frozen=True):
+    """Someone who was a user elsewhere was brought in, with what was known of them there. Nothing is mailed.
+
+    Whether the address is proved, and when they registered, is what is known of that there. Roles that they came with, and
+    a suspension, are events of their own of the same moment.
+    """
+
+    email: Personal[str]
+    email_verified: bool
+    display_name: Personal[str | None] = None
+    locale: Personal[str | None] = None
+    time_zone: Personal[str | None] = None
+    picture_url: Personal[str | None] = None
+    own_metadata: Personal[tuple[tuple[str, Any], ...]] = ()
+    administrators_metadata: Personal[tuple[tuple[str, Any], ...]] = ()
+    external_id: Personal[str | None] = None
+    registered_at: Personal[datetime | None] = None
 
 
 class VerificationRequested(Event, frozen=True):
@@ -196,6 +216,7 @@ class UserErased(Event, frozen=True):
 
 UserEvent: TypeAlias = (
     UserRegistered
+    | UserImported
     | VerificationRequested
     | EmailVerified
     | AddressRegisteredAgain

@@ -32,7 +32,7 @@ _ACCOUNT: Final = (
     Column("status", "unverified, active, locked (for devices that never signed in) or suspended."),
     Column("email_verified", "Whether the address was proved to be the user's."),
     Column("roles", "The user's roles, by name."),
-    Column("registered_at", "When the user registered."),
+    Column("registered_at", "When the user registered; of who was imported, where they came from, if that is known."),
     Column("updated_at", "When what is known of the user last changed."),
 )
 _VERSION: Final = (
@@ -163,10 +163,10 @@ PUBLISHED: Final = (
         columns=(
             Column("user_id", "The user."),
             Column("day", "The day, in UTC."),
-            Column("registered_on", "The day on which the user registered."),
+            Column("registered_on", "The day on which the user registered, or was imported."),
             Column("next_on", "The next day on which something happened; null for the latest."),
             Column("events", "How many events there were about the user."),
-            Column("registered", "1 on the day of the registration."),
+            Column("registered", "1 on the day of the registration or import."),
             Column("verified", "How often an address was proved."),
             Column("lapsed", "1 when the registration came to nothing, because nobody proved the address."),
             Column(
@@ -195,7 +195,9 @@ PUBLISHED: Final = (
         columns=(
             Column("day", "The day, in UTC."),
             Column(
-                "registrations", "How many registered, whether or not they proved their address.", _told("registered")
+                "registrations",
+                "How many registered, whether or not they proved their address, or were imported.",
+                _told("registered"),
             ),
             Column("verifications", "How many proved the address that they had registered with.", _told("verified")),
             Column("lapses", "How many registrations came to nothing.", _told("lapsed")),
@@ -218,7 +220,7 @@ PUBLISHED: Final = (
         columns=(
             Column("cohort", "The first day of the month in which they registered."),
             Column("months_after", "How many months later; 0 is the month itself."),
-            Column("registrations", "How many registered in that month.", _told("registered")),
+            Column("registrations", "How many registered, or were imported, in that month.", _told("registered")),
             Column("active_users", "How many of them were active in the later month.", _told("active", "registered")),
         ),
         source=_COHORTS,

@@ -26,6 +26,7 @@ from events.user import (
     RegistrationSuperseded,
     UserErased,
     UserEvent,
+    UserImported,
     UserLocked,
     UserRegistered,
     UserReinstated,
@@ -39,7 +40,8 @@ __all__ = ["USER_DAYS", "UserDay", "evolve"]
 class UserDay(Row, frozen=True, kw_only=True):
     """A day of a user: how often it happened, and on how many events that is counted in all.
 
-    `registered_on` is the day of the registration, in every row. `next_on` is the next day on which something happened, null for the latest.
+    `registered_on` is the day of the registration, in every row; somebody who was imported counts as registered on the
+    day of that. `next_on` is the next day on which something happened, null for the latest.
     `seen` are the sessions that began, or went on from an earlier day, and `signed_in` those that began; `lapsed` is a
     registration that ended because nobody proved its address. `locked` is one series of failed sign-ins.
     """
@@ -70,6 +72,7 @@ UserDaysEvent: TypeAlias = UserEvent | SessionEvent
 
 COUNTED: Final[Mapping[type[Event], tuple[str, ...]]] = {
     UserRegistered: ("registered",),
+    UserImported: ("registered",),
     EmailVerified: ("verified",),
     RegistrationLapsed: ("lapsed",),
     RegistrationSuperseded: ("lapsed",),
@@ -89,12 +92,15 @@ COUNTED: Final[Mapping[type[Event], tuple[str, ...]]] = {
 """Where each event is counted beside `events`, where all of them are."""
 
 
+_FIRST: Final = (UserRegistered, UserImported)
+
+
 def evolve(rows: Sequence[UserDay], recorded: Recorded[UserDaysEvent]) -> Iterable[UserDay]:
     """The latest day counts one event more, or a new day begins; the log's days only ever go forward."""
     day = recorded.recorded_at.date()
     latest = rows[0] if rows else None
     if latest is None:
-        if not isinstance(recorded.event, UserRegistered):
+        if not isinstance(recorded.event, _FIRST):
             return []
         return [_counted(UserDay(user_id=recorded.stream_id, day=day, registered_on=day), recorded.event)]
     if latest.day == day:

@@ -18,6 +18,7 @@ from events.user import (
     EmailChangeUndone,
     RegistrationLapsed,
     RegistrationSuperseded,
+    UserImported,
     UserRegistered,
 )
 from projections.plain_text import plain
@@ -45,7 +46,13 @@ class UserNamesRow(Row, frozen=True, kw_only=True):
 
 
 NamesEvent: TypeAlias = (
-    UserRegistered | DisplayNameChanged | EmailChanged | EmailChangeUndone | RegistrationSuperseded | RegistrationLapsed
+    UserRegistered
+    | UserImported
+    | DisplayNameChanged
+    | EmailChanged
+    | EmailChangeUndone
+    | RegistrationSuperseded
+    | RegistrationLapsed
 )
 
 
@@ -58,11 +65,12 @@ def evolve(row: UserNamesRow | None, recorded: Recorded[NamesEvent]) -> UserName
     """The names after one more fact; none, when superseded, lapsed or forgotten."""
     match recorded.event:
         case UserRegistered(email=str(email), display_name=str() | None as name) if row is None:
-            at = recorded.recorded_at
-            return UserNamesRow(
-                id=recorded.stream_id, registered_at=at, name=_sorted_by(name), sought=sought(name, email)
-            )
-        case UserRegistered() if row is not None:
+            return _first(recorded, recorded.recorded_at, name, email)
+        case UserImported(
+            email=str(email), display_name=str() | None as name, registered_at=datetime() | None as at
+        ) if row is None:
+            return _first(recorded, at or recorded.recorded_at, name, email)
+        case UserRegistered() | UserImported() if row is not None:
             return row
         case DisplayNameChanged(display_name=str() | None as name) if row is not None:
             _, _, address = row.sought.rpartition(BEGINNING)
@@ -72,6 +80,10 @@ def evolve(row: UserNamesRow | None, recorded: Recorded[NamesEvent]) -> UserName
             return replace(row, sought=f"{name}{BEGINNING}{plain(email)}")
         case _:
             return None
+
+
+def _first(recorded: Recorded[NamesEvent], at: datetime, name: str | None, email: str) -> UserNamesRow:
+    return UserNamesRow(id=recorded.stream_id, registered_at=at, name=_sorted_by(name), sought=sought(name, email))
 
 
 def _sorted_by(name: str | None) -> str | None:

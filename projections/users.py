@@ -37,6 +37,7 @@ from events.user import (
     TimeZoneChanged,
     UserErased,
     UserEvent,
+    UserImported,
     UserLocked,
     UserRegistered,
     UserReinstated,
@@ -69,8 +70,9 @@ OWN, ADMIN = "own", "admin"
 class KnownUser(Row, frozen=True, kw_only=True):
     """What the user's own stream tells of a user. `version` is that of this stream.
 
-    `metadata` has two compartments, `own` and `admin`. `suspended` and `locked_until` stand behind the `status`, which is one word;
-    a lock whose time is over stands there until it is lifted. `erasure_due_at` is when a user is erased who asked for it.
+    `metadata` has two compartments, `own` and `admin`. Who was imported may have registered elsewhere, and before.
+    `suspended` and `locked_until` stand behind the `status`, which is one word; a lock whose time is over stands there until
+    it is lifted. `erasure_due_at` is when a user is erased who asked for it.
     """
 
     id: UUID
@@ -118,9 +120,11 @@ def evolve(row: UserRow | None, recorded: Recorded[UsersEvent]) -> UserRow | Non
 def known(make: Callable[..., K], row: K | None, event: UserEvent, recorded: Recorded[Any], **more: Any) -> K | None:
     """A row of `make` after one more fact of the user's stream, with whatever else it holds; None when there is nobody."""
     if row is None:
-        if not isinstance(event, UserRegistered):
-            return None
-        return _registered(partial(make, **more) if more else make, event, recorded)
+        if isinstance(event, UserRegistered):
+            return _registered(partial(make, **more) if more else make, event, recorded)
+        if isinstance(event, UserImported):
+            return _imported(partial(make, **more) if more else make, event, recorded)
+        return None
     if isinstance(event, _OVER):
         return None
     changes = _changes(row, event)
@@ -170,6 +174,7 @@ def _changes(row: KnownUser, event: UserEvent) -> dict[str, Any]:
             return {"erasure_due_at": None}
         case (
             UserRegistered()
+            | UserImported()
             | VerificationRequested()
             | AddressRegisteredAgain()
             | RegistrationSuperseded()
@@ -218,6 +223,28 @@ def _registered(make: Callable[..., K], event: UserRegistered, recorded: Recorde
         status=UNVERIFIED,
         metadata={OWN: {}, ADMIN: {}},
         registered_at=recorded.recorded_at,
+        updated_at=recorded.recorded_at,
+        version=recorded.version,
+    )
+
+
+def _imported(make: Callable[..., K], event: UserImported, recorded: Recorded[Any]) -> K | None:
+    own, admin = event.own_metadata, event.administrators_metadata
+    told = (event.email, event.display_name, event.locale, event.time_zone, event.picture_url, event.registered_at)
+    if isinstance(own, Forgotten) or isinstance(admin, Forgotten) or any(isinstance(one, Forgotten) for one in told):
+        return None
+    return make(
+        id=recorded.stream_id,
+        email=event.email,
+        email_verified=event.email_verified,
+        display_name=event.display_name,
+        locale=event.locale,
+        time_zone=event.time_zone,
+        picture_url=event.picture_url,
+        roles=(),
+        status=ACTIVE if event.email_verified else UNVERIFIED,
+        metadata=_noted(_noted({OWN: {}, ADMIN: {}}, OWN, own), ADMIN, admin),
+        registered_at=event.registered_at or recorded.recorded_at,
         updated_at=recorded.recorded_at,
         version=recorded.version,
     )

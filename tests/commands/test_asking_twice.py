@@ -48,6 +48,7 @@ from events.user import (
     SignedOutEverywhere,
     TimeZoneChanged,
     UserErased,
+    UserImported,
     UserLocked,
     UserRegistered,
     UserReinstated,
@@ -107,7 +108,11 @@ facts = st.one_of(
     st.builds(RoleGranted, roles),
     st.builds(RoleRevoked, roles),
 )
-histories = st.lists(facts, max_size=12).map(lambda more: [UserRegistered("a@example.com"), *more])
+imported = st.builds(
+    UserImported, addresses, st.booleans(), names, locales, zones, pictures, changes, changes, st.just("crm:1")
+)
+beginnings = st.just(UserRegistered("a@example.com")) | imported
+histories = st.tuples(beginnings, st.lists(facts, max_size=12)).map(lambda told: [told[0], *told[1]])
 versions = st.integers(0, 13)
 asked = st.one_of(
     st.builds(ChangeDisplayName, st.just(ADA), names).map(lambda command: command.decide),
@@ -171,3 +176,4 @@ def test_the_view_tells_of_a_user_what_decisions_know(past):
         assert row.suspended == user.suspended
         assert row.locked_until == user.locked_until
         assert row.erasure_due_at == user.erasure_due_at
+        assert row.registered_at == user.registered_at

@@ -5,6 +5,7 @@ import pytest
 
 from commands.claims import rebuild_claims
 from commands.errors import InvalidCredentials, LinkSpent
+from commands.import_user import ImportUser
 from commands.lapse_registration import LapseRegistration, lapsing, lapsing_before, lapsing_count
 from commands.register_user import RegisterUser
 from commands.sign_in import SignIn
@@ -15,6 +16,7 @@ from events.user import (
     EmailVerified,
     RegistrationLapsed,
     RegistrationSuperseded,
+    UserImported,
     UserRegistered,
     VerificationRequested,
 )
@@ -40,6 +42,12 @@ def test_asks_nothing_of_what_is_proved_or_over(given, past):
     given(registered, past).when(ask, now=TOO_LATE, hours=72).then_nothing()
 
 
+def test_who_was_imported_stays_proved_or_not(given):
+    unproved = UserImported("ada@example.com", email_verified=False)
+    given(unproved).when(ask, now=TOO_LATE, hours=72).then_nothing()
+    given(unproved, VerificationRequested()).when(ask, now=NOON + timedelta(days=90), hours=72).then_nothing()
+
+
 def test_knows_nobody_who_never_was(given):
     given().when(ask, now=TOO_LATE, hours=72).then_nothing()
 
@@ -50,6 +58,14 @@ def test_what_lapses_was_claimed_before_the_shorter_of_both_times(verification, 
         claims_key=b"", links_key=b"", devices_key=b"", verification_hours=verification, email_undo_hours=undo
     )
     assert lapsing_before(rules, NOON) == NOON - timedelta(hours=24)
+
+
+async def test_nobody_who_was_imported_is_looked_at_again_and_again(muster):
+    await muster.ask(ImportUser(email="unproved@example.com"))
+    await muster.ask(ImportUser(email="proved@example.com", email_verified=True))
+    later = muster.now + timedelta(hours=73)
+    assert await lapsing_count(muster.pool, later) == 0
+    assert [user_id async for user_id in lapsing(muster.pool, later)] == []
 
 
 async def test_frees_the_address_and_kills_links_and_password(muster, monkeypatch):

@@ -107,6 +107,22 @@ async def test_never_truncates(hasher):
     assert not (await hasher.verify("a" * 72 + "c", hashed)).matches
 
 
+async def test_takes_what_bcrypt_saw_of_a_long_password_once_and_all_of_it_from_then_on(hasher):
+    long = "\u00e9" * 40 + "and what bcrypt never saw"
+    hashed = schemes.bcrypt.using(rounds=4).hash(long.encode()[:72])
+    verified = await hasher.verify(long, hashed)
+    assert verified.matches
+    assert (await hasher.verify(long, verified.rehashed)).matches
+    assert not (await hasher.verify("\u00e9" * 40 + "and something else", verified.rehashed)).matches
+    assert not (await hasher.verify("\u00e9" * 35 + "e", hashed)).matches
+
+
+@pytest.mark.parametrize("password", ["correct horse\0", "correct horse\0 battery", "\0", "correct\0 horse"])
+async def test_a_nul_is_never_a_part_of_what_bcrypt_hashed(hasher, password):
+    hashed = schemes.bcrypt.using(rounds=4).hash("correct horse")
+    assert await hasher.verify(password, hashed) == Verified(matches=False, rehashed=None)
+
+
 async def test_a_password_beyond_the_limit_is_wrong_and_no_error(hasher):
     hashed = await hasher.hash("x" * 1024)
     assert not (await hasher.verify("x" * 5000, hashed)).matches
@@ -125,8 +141,14 @@ async def test_verifies_nothing_where_there_is_no_hash(hasher):
         schemes.argon2.using(**TODAY | {"parallelism": 2}).hash(PASSWORD),
         schemes.argon2.using(**TODAY | {"type": "I"}).hash(PASSWORD),
         schemes.argon2.using(**TODAY | {"digest_size": 16}).hash(PASSWORD),
+        schemes.argon2.using(**TODAY | {"type": "D"}).hash(PASSWORD),
+        schemes.bcrypt.using(rounds=4).hash(PASSWORD),
+        schemes.bcrypt.using(rounds=4, ident="2a").hash(PASSWORD),
+        schemes.bcrypt.using(rounds=4, ident="2y").hash(PASSWORD),
+        schemes.django_bcrypt_sha256.using(rounds=4).hash(PASSWORD),
         schemes.scrypt.using(rounds=12).hash(PASSWORD),
         schemes.pbkdf2_sha256.using(rounds=1000).hash(PASSWORD),
+        schemes.pbkdf2_sha512.using(rounds=1000).hash(PASSWORD),
         schemes.django_pbkdf2_sha256.using(rounds=1000).hash(PASSWORD),
     ],
     ids=lambda hashed: hashed.rsplit("$", 2)[0],
@@ -142,7 +164,8 @@ async def test_hashes_anew_what_was_hashed_otherwise(hasher, hashed):
 BROKEN = {
     "empty": "",
     "of no kind": "{plain}secret",
-    "of a kind that needs another library": "$2b$12$" + "a" * 53,
+    "of the bcrypt that was broken": "$2x$12$" + "a" * 53,
+    "bcrypt, cut": "$2b$12$" + "a" * 20,
     "nothing but a kind": "$argon2id$",
     "cut": TODAYS + "c2FsdHNhbHRzYWx0c2FsdA",
     "with a letter that is none of base64": TODAYS + "c2FsdHNhbHRzYWx0c2FsdA$\u00e4",

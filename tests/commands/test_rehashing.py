@@ -20,6 +20,7 @@ pytestmark = pytest.mark.real_hashes
 TODAYS = b"$argon2id$v=19$m=19456,t=2,p=1$"
 IMPORTED = {
     "weaker argon2id": schemes.argon2.using(type="ID", memory_cost=8192, time_cost=1, parallelism=1).hash(PASSWORD),
+    "bcrypt": schemes.bcrypt.using(rounds=4).hash(PASSWORD),
     "scrypt": schemes.scrypt.using(rounds=12).hash(PASSWORD),
     "PBKDF2": schemes.pbkdf2_sha256.using(rounds=1000).hash(PASSWORD),
     "Django's PBKDF2": schemes.django_pbkdf2_sha256.using(rounds=1000).hash(PASSWORD),

@@ -34,6 +34,7 @@ from events.user import (
     SignedOutEverywhere,
     TimeZoneChanged,
     UserErased,
+    UserImported,
     UserLocked,
     UserRegistered,
     UserReinstated,
@@ -53,6 +54,18 @@ EXAMPLES: dict[str, Event] = {
     type(event).__name__: event
     for event in (
         UserRegistered("ada@example.com", "Ada Lovelace", "en-GB"),
+        UserImported(
+            "ada@example.com",
+            True,
+            "Ada Lovelace",
+            "en-GB",
+            "Europe/London",
+            "https://example.com/ada.png",
+            (("theme", "dark"),),
+            (("plan", {"seats": 3}),),
+            "crm:4711",
+            datetime(2019, 5, 4, 9, 30, tzinfo=UTC),
+        ),
         VerificationRequested(),
         EmailVerified(),
         AddressRegisteredAgain(),

@@ -65,10 +65,12 @@ def anything(cls: type[Event]) -> st.SearchStrategy[Event]:
     values = {
         str: st.text(),
         int: st.integers(1, 2**62),
+        bool: st.booleans(),
         str | None: st.none() | st.text(),
         UUID: st.uuids(),
         UUID | None: st.none() | st.uuids(),
         datetime: st.datetimes(timezones=st.just(UTC)),
+        datetime | None: st.none() | st.datetimes(timezones=st.just(UTC)),
         tuple[tuple[str, Any], ...]: st.lists(st.tuples(st.text(), json_values)).map(tuple),
     }
     kinds = {name: remembered(hint) for name, hint in hints.items() if name in cls.__struct_fields__}

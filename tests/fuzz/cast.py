@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from passlib.hash import argon2
 from uuid_utils.compat import uuid4
 
 from commands.grant_role import GrantRole
 from commands.handler import Context
+from commands.import_user import ImportUser
 from commands.register_user import RegisterUser
 from commands.verify_email import VerifyEmail
 from events.event import Actor
@@ -33,15 +35,26 @@ async def newcomer(house: House, known: Known, *roles: str) -> Person:
 
 
 async def settle(house: House, known: Known) -> None:
-    """Let some people live here: usual ones, one who has moved to another address, and one who is locked.
+    """Let some people live here: usual ones, one from elsewhere, one who has moved to another address, and one who is locked.
 
     A mail to one of them was given up, and a view has parked an event about one.
     """
     await _give_up(house, known, await newcomer(house, known))
     await _park(house, known, await newcomer(house, known))
     await newcomer(house, known, "analyst")
+    await _arrive(house, known)
     await _move(house, known, await newcomer(house, known))
     await _lock(house, await newcomer(house, known))
+
+
+async def _arrive(house: House, known: Known) -> None:
+    site, handler = house.site, house.site.app.process.handler
+    email = site.new_email()
+    hashed = argon2.using(type="ID", memory_cost=8, time_cost=1, parallelism=1).hash(PASSWORD)
+    await handler.handle(
+        ImportUser(email=email, email_verified=True, external_id="crm:4711", password_hash=hashed), _operator
+    )
+    known.meet(await site.signed_in(email), PASSWORD)
 
 
 async def _move(house: House, known: Known, person: Person) -> None:

@@ -1,7 +1,8 @@
 """What the formats of the document mean, as one would make them up without looking at the rules that check them."""
 
+import json
 from datetime import date
-from typing import Final
+from typing import Any, Final
 from zoneinfo import available_timezones
 
 import schemathesis
@@ -48,6 +49,13 @@ _moments: Final = st.builds(
     st.sampled_from(("", ".5", ".000001", ".123456789")),
     st.sampled_from(("Z", "z", "+00:00", "-00:00", "+14:00", "-12:00", "+05:45")),
 )
+
+
+@schemathesis.serializer("application/x-ndjson")
+def _lines(_context: Any, value: Any) -> bytes:
+    """Anything as lines: the items of a list, or one."""
+    items = value if isinstance(value, list) else [value]
+    return b"".join(json.dumps(item).encode() + b"\n" for item in items)
 
 
 def teach() -> None:

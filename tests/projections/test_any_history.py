@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
-from events.codec import has_personal_fields
+from events.codec import has_personal_fields, personal_fields
 from events.data_keys import DataKeys
 from events.event import Recorded
 from events.personal import FORGOTTEN
@@ -28,6 +28,7 @@ from events.user import (
     RoleRevoked,
     SignedOutEverywhere,
     UserErased,
+    UserImported,
     UserLocked,
     UserRegistered,
     VerificationRequested,
@@ -40,8 +41,10 @@ from tests.support import NOON, History
 
 PEOPLE = 3
 superseded = RegistrationSuperseded(uuid7())
+moments = st.none() | st.just(NOON - timedelta(days=400))
 facts = st.one_of(
     st.builds(UserRegistered, st.sampled_from(["a@example.com", "b@example.com"])),
+    st.builds(UserImported, st.sampled_from(["a@example.com", "c@example.com"]), st.booleans(), registered_at=moments),
     st.just(EmailVerified()),
     st.just(VerificationRequested()),
     st.builds(DisplayNameChanged, st.none() | st.text("abc", max_size=3)),
@@ -60,6 +63,7 @@ histories = st.lists(st.tuples(st.integers(0, PEOPLE - 1), facts | of_sessions),
 moves = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(0, 3) | st.none()), max_size=6)
 few = [
     UserRegistered("a@example.com"),
+    UserImported("a@example.com", email_verified=True),
     EmailVerified(),
     VerificationRequested(),
     RoleGranted("auditor"),
@@ -186,10 +190,7 @@ def test_a_key_folded_by_itself_has_the_rows_of_the_table(model, told):
     st.lists(facts.filter(lambda fact: not has_personal_fields(type(fact))), max_size=5),
 )
 def test_what_is_personal_makes_no_difference_once_all_is_gone(model, before, end, after):
-    forgotten = [
-        replace(fact, **{name: FORGOTTEN for name in ("email", "display_name", "locale") if hasattr(fact, name)})
-        for fact in before
-    ]
+    forgotten = [replace(fact, **dict.fromkeys(personal_fields(type(fact)), FORGOTTEN)) for fact in before]
     history = History()
     sealed, opened = ([*facts, end, *after] for facts in (before, forgotten))
     assert fold_whole(model, history.of(*sealed)) == fold_whole(model, history.of(*opened))

@@ -18,6 +18,7 @@ from events.user import (
     RegistrationLapsed,
     RegistrationSuperseded,
     UserErased,
+    UserImported,
     UserLocked,
     UserRegistered,
     UserReinstated,
@@ -44,6 +45,12 @@ def days(*told):
 def test_the_first_day_is_that_of_the_registration():
     (row,) = days((0, registered), (0, EmailVerified()))
     assert row == UserDay(user_id=ada, day=MARCH, registered_on=MARCH, events=2, registered=1, verified=1, position=2)
+
+
+def test_who_was_imported_counts_as_registered_on_the_day_of_that():
+    long_ago = NOON - timedelta(days=900)
+    (row,) = days((0, UserImported("ada@example.com", email_verified=True, registered_at=long_ago)))
+    assert row == UserDay(user_id=ada, day=MARCH, registered_on=MARCH, events=1, registered=1, position=1)
 
 
 def test_a_day_on_which_nothing_happened_has_no_row_and_every_row_knows_the_cohort():

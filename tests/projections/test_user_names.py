@@ -10,6 +10,7 @@ from events.user import (
     EmailChangeUndone,
     RegistrationLapsed,
     RegistrationSuperseded,
+    UserImported,
     UserRegistered,
 )
 from projections.user_names import MOST_SORTED, UserNamesRow, evolve
@@ -33,6 +34,15 @@ def test_a_registration_tells_name_and_address():
         name="ada lovelace",
         sought="\n ada lovelace\n ada@example.com",
     )
+
+
+def test_so_does_an_import_and_it_stands_where_they_registered():
+    long_ago = NOON - timedelta(days=900)
+    imported = row_of(UserImported("Ada@Example.com", True, "Ada LOVELACE", registered_at=long_ago))
+    assert (imported.name, imported.sought) == ("ada lovelace", "\n ada lovelace\n ada@example.com")
+    assert imported.registered_at == long_ago
+    assert row_of(UserImported("ada@example.com", False)).registered_at == NOON + timedelta(minutes=1)
+    assert row_of(UserImported(FORGOTTEN, True, FORGOTTEN, registered_at=FORGOTTEN)) is None
 
 
 def test_who_has_no_name_is_found_by_the_address_alone():

@@ -16,6 +16,7 @@ from events.user import (
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    UserImported,
     UserLocked,
     UserRegistered,
     UserUnlocked,
@@ -53,6 +54,39 @@ def test_a_registration_makes_an_unverified_user():
     )
 
 
+def test_an_import_makes_a_user_as_they_were_known_elsewhere():
+    history, long_ago = History(), NOON - timedelta(days=900)
+    imported = UserImported(
+        "ada@example.com",
+        True,
+        "Ada",
+        "en",
+        "Europe/London",
+        "https://example.com/ada.png",
+        (("theme", "dark"),),
+        (("plan", "gold"),),
+        "crm:1",
+        long_ago,
+    )
+    assert row_of(imported, history=history) == UserRow(
+        id=history.stream_id,
+        email="ada@example.com",
+        email_verified=True,
+        display_name="Ada",
+        locale="en",
+        time_zone="Europe/London",
+        picture_url="https://example.com/ada.png",
+        roles=(),
+        status="active",
+        metadata={"own": {"theme": "dark"}, "admin": {"plan": "gold"}},
+        registered_at=long_ago,
+        updated_at=NOON + timedelta(minutes=1),
+        version=1,
+    )
+    unproved = row_of(UserImported("ada@example.com", email_verified=False))
+    assert (unproved.status, unproved.registered_at) == ("unverified", unproved.updated_at)
+
+
 def test_a_proved_address_makes_the_user_active():
     row = row_of(registered, EmailVerified())
     assert (row.email_verified, row.status, row.version) == (True, "active", 2)
@@ -85,6 +119,9 @@ def test_a_superseded_registration_is_gone_for_good():
         UserRegistered(FORGOTTEN, FORGOTTEN, FORGOTTEN),
         UserRegistered(FORGOTTEN),
         UserRegistered("ada@example.com", FORGOTTEN),
+        UserImported(FORGOTTEN, True),
+        UserImported("ada@example.com", True, own_metadata=FORGOTTEN),
+        UserImported("ada@example.com", True, registered_at=FORGOTTEN),
     ],
 )
 def test_someone_forgotten_is_not_shown(forgotten):

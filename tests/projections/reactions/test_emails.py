@@ -18,6 +18,7 @@ from events.user import (
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
+    UserImported,
     UserLocked,
     UserRegistered,
     VerificationRequested,
@@ -80,6 +81,14 @@ def test_says_who_sends_it_to_whom_when_and_that_nobody_need_answer():
     assert mail["Message-ID"] == f"<{asked.delivery.id}@muster.example>"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Date"].datetime == NOON + timedelta(hours=1)
+
+
+def test_nobody_is_written_to_for_having_been_imported_but_whoever_asks_for_the_link_is():
+    imported = UserImported("ada@example.com", email_verified=False)
+    assert type(imported) not in SLOTS
+    asked = Asked(imported, VerificationRequested())
+    assert asked.mail["To"] == "ada@example.com"
+    assert "verify-email#" in asked.text
 
 
 def test_nothing_is_sent_to_who_was_forgotten():
