@@ -169,6 +169,31 @@ class Settings(Struct, frozen=True, kw_only=True):
             description="How many days someone has to think better of it who asked to be erased; with 0 it is done at once.",
         ),
     ] = 14
+    second_step_minutes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=60,
+            description="How long after the right password a second factor is taken, where the account has one.",
+        ),
+    ] = 5
+    second_step_attempts: Annotated[
+        int,
+        Meta(
+            ge=3,
+            le=20,
+            description="How many second factors may be wrong before the next one waits for the minutes of a lock.",
+        ),
+    ] = 5
+    step_up_minutes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1440,
+            description="How long ago somebody may have proved who they are for what is dangerous: other addresses, passwords, "
+            "factors and roles.",
+        ),
+    ] = 15
     client_retention_days: Annotated[
         int,
         Meta(

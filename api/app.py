@@ -23,6 +23,7 @@ from api.machines import Machines
 from api.metadata import Metadata
 from api.metrics import Metrics
 from api.pages import Pages
+from api.passkeys import Passkeys, PasskeySignIns
 from api.passwords import Passwords, Resets
 from api.personal_data import PersonalDataOfUser
 from api.problem_pages import ProblemTypes
@@ -34,8 +35,10 @@ from api.request_log import RequestLog
 from api.requests import Surrounding
 from api.roles import Roles
 from api.runtime import runtime
+from api.second_factors import SecondFactors
 from api.sessions import Sessions, SessionsOfUser
 from api.statistics import Statistics
+from api.stepping_up import SteppingUp
 from api.suspensions import Suspensions
 from api.users import Me, Users
 from commands import errors
@@ -47,6 +50,7 @@ MOST_BODY_BYTES = 64 * 1024
 OF_ONE_FIELD = (
     errors.InvalidAddress,
     errors.InvalidDisplayName,
+    errors.InvalidLabel,
     errors.InvalidLocale,
     errors.InvalidMetadata,
     errors.InvalidPicture,
@@ -65,6 +69,8 @@ ROUTES = (
     Me,
     Metadata,
     Pages,
+    PasskeySignIns,
+    Passkeys,
     Passwords,
     PersonalDataOfUser,
     ProblemTypes,
@@ -72,9 +78,11 @@ ROUTES = (
     Projections,
     Resets,
     Roles,
+    SecondFactors,
     Sessions,
     SessionsOfUser,
     Statistics,
+    SteppingUp,
     Suspensions,
     Users,
     openapi_json,

@@ -10,6 +10,7 @@ from commands.display_names import MOST_CHARACTERS as LONGEST_NAME
 from commands.display_names import display_name
 from commands.locales import PATTERN, locale
 from commands.metadata import MOST_ENTRIES, MOST_NAME_CHARACTERS, replaced
+from commands.passkeys import label
 from commands.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, acceptable
 from commands.pictures import picture_url
 from commands.time_zones import time_zone
@@ -18,17 +19,21 @@ __all__ = [
     "CHECKS",
     "CHECKS_BESIDE_PASSWORD",
     "AnyAddress",
+    "Challenge",
     "DisplayName",
     "Email",
     "Entries",
+    "Label",
     "LinkToken",
     "Locale",
     "Password",
     "PictureUrl",
     "PresentPassword",
     "Reason",
+    "RecoveryCode",
     "RefreshToken",
     "TimeZone",
+    "TotpCode",
 ]
 
 
@@ -113,6 +118,15 @@ PresentPassword = Annotated[
         extra_json_schema=_said(format="password"),
     ),
 ]
+Label = Annotated[
+    str,
+    Meta(
+        max_length=400,
+        description="What to call it: 1 to 100 characters.",
+        examples=["My telephone"],
+        extra_json_schema=_said(format="display-name", min_length=1, max_length=LONGEST_NAME),
+    ),
+]
 LinkToken = Annotated[
     str,
     Meta(
@@ -120,6 +134,26 @@ LinkToken = Annotated[
     ),
 ]
 RefreshToken = Annotated[str, Meta(min_length=1, max_length=512, description="The refresh token of the last answer.")]
+Challenge = Annotated[
+    str, Meta(min_length=1, max_length=512, description="The challenge that the password was answered with.")
+]
+TotpCode = Annotated[
+    str,
+    Meta(
+        pattern="^[0-9]{6}$",
+        description="The six digits that the authenticator app shows; each is good once.",
+        examples=["287082"],
+    ),
+]
+RecoveryCode = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        description="One of the recovery codes, however it is spaced; each is good once.",
+        examples=["mfrg-gzdf-mztw-q2lk"],
+    ),
+]
 Reason = Annotated[
     str, Meta(min_length=1, max_length=500, description="Why, for the history; personal, and sealed like all that is.")
 ]
@@ -135,6 +169,7 @@ CHECKS: Final[dict[str, Callable[[Any, dict[str, Any]], object]]] = {
     "password": _password,
     "new_password": lambda value, _document: acceptable(value, email=""),
     "display_name": lambda value, _document: value is None or display_name(value),
+    "label": lambda value, _document: label(value),
     "locale": lambda value, _document: value is None or locale(value),
     "time_zone": lambda value, _document: value is None or time_zone(value),
     "picture_url": lambda value, _document: value is None or picture_url(value),

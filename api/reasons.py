@@ -34,6 +34,7 @@ __all__ = [
     "RevocationsBehind",
     "SignInRequired",
     "StaleVersion",
+    "StepUpRequired",
     "TooManyRequests",
     "UnsupportedMediaType",
 ]
@@ -101,6 +102,26 @@ class SignInRequired(Declined):
     """This needs an access token, as `Authorization: Bearer TOKEN`."""
 
 
+class StepUpRequired(Declined):
+    """This takes a proof of who you are that is fresh: step up with one of the `methods`, and ask again.
+
+    A passkey signs the `challenge`, within `expires_in` seconds.
+    """
+
+    def __init__(
+        self,
+        methods: Iterable[str] = (),
+        challenge: str = "",
+        expires_in: int = 0,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(headers=headers)
+        self.methods = tuple(methods)
+        self.challenge = challenge
+        self.expires_in = expires_in
+
+
 class NotPermitted(Declined):
     """Your roles do not let you do this."""
 
@@ -152,6 +173,8 @@ STATUSES: Final[dict[type[Exception], int]] = {
     DryRunRefused: 400,
     refusals.InvalidAddress: 400,
     refusals.InvalidDisplayName: 400,
+    refusals.InvalidLabel: 400,
+    refusals.InvalidPasskey: 400,
     refusals.InvalidLocale: 400,
     refusals.InvalidTimeZone: 400,
     refusals.InvalidPicture: 400,
@@ -164,10 +187,16 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.InvalidLink: 400,
     SignInRequired: 401,
     InvalidAccessToken: 401,
+    StepUpRequired: 401,
     refusals.InvalidCredentials: 401,
+    refusals.SecondFactorRequired: 401,
+    refusals.InvalidChallenge: 401,
+    refusals.InvalidSecondFactor: 401,
+    refusals.UnknownPasskey: 401,
     refusals.InvalidRefreshToken: 401,
     NotPermitted: 403,
     refusals.WrongPassword: 403,
+    refusals.WrongSecondFactor: 403,
     RegistrationClosed: 403,
     NotFound: 404,
     refusals.NoSuchUser: 404,
@@ -176,11 +205,17 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.NoSuchReadModel: 404,
     refusals.NoSuchParkedEvent: 404,
     refusals.NoSuchDelivery: 404,
+    refusals.NoSuchPasskey: 404,
     MethodNotAllowed: 405,
     refusals.AddressTaken: 409,
     refusals.IdTaken: 409,
     refusals.LastAdministrator: 409,
     refusals.AddressNotProved: 409,
+    refusals.FactorThere: 409,
+    refusals.NotEnrolled: 409,
+    refusals.NoSecondFactor: 409,
+    refusals.PasskeyThere: 409,
+    refusals.TooManyPasskeys: 409,
     RequestInProgress: 409,
     refusals.RebuildUnderWay: 409,
     LogRestored: 410,

@@ -24,6 +24,7 @@ from events.session import RefreshTokenReused, SessionEnded, SessionExpired
 from events.tail import Wakeups
 from events.user import (
     EmailChangeUndone,
+    PasskeyAdded,
     PasswordChanged,
     PasswordReset,
     RegistrationLapsed,
@@ -31,6 +32,7 @@ from events.user import (
     RoleGranted,
     RoleRevoked,
     SignedOutEverywhere,
+    TotpConfirmed,
     UserErased,
     UserSuspended,
 )
@@ -52,6 +54,8 @@ CUTS_OFF: Final = frozenset(
         EmailChangeUndone,
         UserSuspended,
         UserErased,
+        TotpConfirmed,
+        PasskeyAdded,
     )
 )
 """The events from which on older tokens of their stream, a session's or a user's, are refused."""

@@ -1,35 +1,50 @@
 """Why a command was refused: one exception a reason, whose docstring is what the asker is told. Nothing was recorded."""
 
+from collections.abc import Sequence
+
 __all__ = [
     "AddressNotProved",
     "AddressTaken",
+    "FactorThere",
     "IdTaken",
     "InvalidAddress",
+    "InvalidChallenge",
     "InvalidCredentials",
     "InvalidDisplayName",
     "InvalidExternalId",
     "InvalidId",
+    "InvalidLabel",
     "InvalidLink",
     "InvalidLocale",
     "InvalidMetadata",
+    "InvalidPasskey",
     "InvalidPasswordHash",
     "InvalidPicture",
     "InvalidRefreshToken",
     "InvalidRegistrationTime",
+    "InvalidSecondFactor",
     "InvalidTimeZone",
     "LastAdministrator",
     "LinkExpired",
     "LinkSpent",
+    "NoSecondFactor",
     "NoSuchDelivery",
     "NoSuchParkedEvent",
+    "NoSuchPasskey",
     "NoSuchReadModel",
     "NoSuchRole",
     "NoSuchSession",
     "NoSuchUser",
+    "NotEnrolled",
+    "PasskeyThere",
     "Refused",
+    "SecondFactorRequired",
     "TooManyAttempts",
+    "TooManyPasskeys",
+    "UnknownPasskey",
     "WeakPassword",
     "WrongPassword",
+    "WrongSecondFactor",
 ]
 
 
@@ -128,6 +143,29 @@ class InvalidCredentials(Refused):
     """The address or the password is wrong, or the account cannot be signed in to."""
 
 
+class SecondFactorRequired(Refused):
+    """The password is right, and a second factor is asked for beside it: send it with the challenge, in time.
+
+    `methods` are those by which it may be given, and `expires_in` are seconds. A session that goes on needs no challenge.
+    """
+
+    def __init__(
+        self, challenge: str = "", methods: Sequence[str] = (), expires_in: int = 0, detail: str | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.challenge = challenge
+        self.methods = tuple(methods)
+        self.expires_in = expires_in
+
+
+class InvalidChallenge(Refused):
+    """The challenge is none of ours, too old, used or overtaken by a change to the account; begin with the password again."""
+
+
+class InvalidSecondFactor(Refused):
+    """The second factor is not the right one, or was used before."""
+
+
 class InvalidRefreshToken(Refused):
     """The refresh token is not valid, was used before or belongs to a session that is over; sign in again."""
 
@@ -153,4 +191,44 @@ class WrongPassword(Refused):
 
 
 class TooManyAttempts(Refused):
-    """The present password was wrong too often; wait a while, or have it reset by mail."""
+    """What was asked for once more was wrong too often; wait a while. A password can be reset by mail meanwhile."""
+
+
+class WrongSecondFactor(Refused):
+    """The code is not the right one, or was used before."""
+
+
+class FactorThere(Refused):
+    """An authenticator app is enrolled already; remove it before another one."""
+
+
+class NotEnrolled(Refused):
+    """No secret of an authenticator app waits to be confirmed; enrol one first."""
+
+
+class NoSecondFactor(Refused):
+    """The account has no second factor."""
+
+
+class NoSuchPasskey(Refused):
+    """There is no such passkey."""
+
+
+class PasskeyThere(Refused):
+    """This passkey was added already."""
+
+
+class TooManyPasskeys(Refused):
+    """There are 20 passkeys already; remove one first."""
+
+
+class InvalidPasskey(Refused):
+    """What the browser answered does not verify: it is for another challenge, page or account, too old, or was altered."""
+
+
+class InvalidLabel(Refused):
+    """A label has 1 to 100 characters, no control characters and no more than four marks on a letter."""
+
+
+class UnknownPasskey(Refused):
+    """Nobody can be signed in with this passkey."""

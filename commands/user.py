@@ -25,16 +25,25 @@ from events.user import (
     FormerAddressReleased,
     LocaleChanged,
     OwnMetadataChanged,
+    PasskeyAdded,
+    PasskeyCountWentBack,
+    PasskeyRemoved,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
     PictureChanged,
+    RecoveryCodesIssued,
+    RecoveryCodeUsed,
     RegistrationLapsed,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    SecondFactorRefused,
     SignedOutEverywhere,
     TimeZoneChanged,
+    TotpConfirmed,
+    TotpEnrolled,
+    TotpRemoved,
     UserErased,
     UserEvent,
     UserImported,
@@ -46,9 +55,23 @@ from events.user import (
     VerificationRequested,
 )
 
-__all__ = ["MOST_MAILS_AN_HOUR", "NOBODY", "FormerAddress", "Mail", "User", "evolve", "fold"]
+__all__ = [
+    "MOST_MAILS_AN_HOUR",
+    "NOBODY",
+    "PASSKEY",
+    "RECOVERY_CODE",
+    "TOTP",
+    "FormerAddress",
+    "Mail",
+    "User",
+    "evolve",
+    "fold",
+]
 
 MOST_MAILS_AN_HOUR: Final = 5
+TOTP: Final = "totp"
+PASSKEY: Final = "passkey"
+RECOVERY_CODE: Final = "recovery_code"
 
 
 class Mail:
@@ -59,6 +82,7 @@ class Mail:
     EMAIL_CHANGE: Final = "email change"
     PASSWORD_RESET: Final = "password reset"  # noqa: S105 - the name of a mail, no password
     LOCK: Final = "lock"
+    SECOND_FACTOR: Final = "second factor"
 
 
 class FormerAddress(Struct, frozen=True):
@@ -77,6 +101,8 @@ class User(Struct, frozen=True):
     superseded or has lapsed is `over`, and so is who was `erased`. What was recorded of a session before position
     `sessions_end` is over as well. `erasure_due_at` is when the user is to be erased who asked for it. `imported` is how
     somebody came who was a user elsewhere.
+    Secrets of an app are `totp_enrolled` until a first code makes them `totp`. A sign-in whose first step was taken before
+    version `first_steps_end` begins anew; `factors_version` is that of the last factor that was added or removed.
     """
 
     id: UUID | None = None
@@ -103,6 +129,12 @@ class User(Struct, frozen=True):
     locked_until: datetime | None = None
     lock_version: int = 0
     sessions_end: int = 0
+    totp_enrolled: bool = False
+    totp: bool = False
+    passkeys: frozenset[UUID] = frozenset()
+    recovery_codes: int = 0
+    factors_version: int = 0
+    first_steps_end: int = 0
     mailed: Mapping[str, tuple[datetime, ...]] = {}
     erasure_due_at: datetime | None = None
     erasure_version: int = 0
@@ -122,6 +154,17 @@ class User(Struct, frozen=True):
     def may_sign_in(self) -> bool:
         """Whether the right password opens a session, from a device that has signed in before at least."""
         return self.proved and not self.suspended
+
+    @property
+    def second_factors(self) -> tuple[str, ...]:
+        """What is asked for beside the password, any one of it; nothing where the password is enough."""
+        return (*((TOTP,) if self.totp else ()), *((PASSKEY,) if self.passkeys else ()))
+
+    @property
+    def second_steps(self) -> tuple[str, ...]:
+        """Whatever may be given as the second step of a sign-in: a second factor, or a recovery code in its place."""
+        factors = self.second_factors
+        return (*factors, RECOVERY_CODE) if factors and self.recovery_codes else factors
 
     def locked(self, now: datetime) -> bool:
         """Whether devices that have never signed in are shut out."""
@@ -166,7 +209,7 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
         case EmailChangeRequested() | EmailChanged() | EmailChangeUndone() | FormerAddressReleased():
             return _address_changes(user, event, recorded)
         case PasswordChanged() | PasswordReset():
-            return {**_NO_LINKS, "sessions_end": recorded.position}
+            return {**_NO_LINKS, "sessions_end": recorded.position, "first_steps_end": recorded.version}
         case PasswordResetRequested():
             return {"reset_version": recorded.version} | _mailed(user, recorded, Mail.PASSWORD_RESET)
         case DisplayNameChanged(display_name=display_name):
@@ -186,14 +229,16 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
         case RoleRevoked(role=role):
             return {"roles": user.roles - {role}}
         case SignedOutEverywhere():
-            return {"sessions_end": recorded.position}
+            return {"sessions_end": recorded.position, "first_steps_end": recorded.version}
         case UserSuspended():
             imported = came_with(user.imported, recorded)
-            return {**_NO_LINKS, "suspended": True, "sessions_end": recorded.position, "imported": imported}
+            ends = {"sessions_end": recorded.position, "first_steps_end": recorded.version}
+            return {**_NO_LINKS, "suspended": True, **ends, "imported": imported}
         case UserReinstated():
             return {"suspended": False}
         case UserLocked(until=until):
-            lock = {"locked_until": until, "lock_version": recorded.version}
+            version = recorded.version
+            lock = {"locked_until": until, "lock_version": version, "first_steps_end": version}
             return lock | _mailed(user, recorded, Mail.LOCK)
         case UserUnlocked():
             return {"locked_until": None, "lock_version": 0}
@@ -203,6 +248,16 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
             return {"erasure_due_at": None, "erasure_version": 0}
         case UserErased():
             return _ERASED
+        case TotpEnrolled():
+            return {"totp_enrolled": True}
+        case TotpConfirmed() | TotpRemoved() | PasskeyAdded() | PasskeyRemoved():
+            return _factor_changes(user, event, recorded.version)
+        case RecoveryCodesIssued(count=left) | RecoveryCodeUsed(left=left):
+            return {"recovery_codes": left}
+        case PasskeyCountWentBack():
+            return {}
+        case SecondFactorRefused():
+            return _mailed(user, recorded, Mail.SECOND_FACTOR)
         case unreachable:
             assert_never(unreachable)
 
@@ -238,11 +293,36 @@ def _address_changes(
             return {**_NO_LINKS, "email": email, "former": (*_without(user.former, email), former)}
         case EmailChangeUndone(email=email):
             kept = user.former[: next((at for at, one in enumerate(user.former) if one.email == email), 0)]
-            return {**_NO_LINKS, "email": email, "former": kept, "sessions_end": recorded.position}
+            ends = {"sessions_end": recorded.position, "first_steps_end": recorded.version}
+            return {**_NO_LINKS, "email": email, "former": kept, **ends}
         case FormerAddressReleased(email=email):
             return {"former": _without(user.former, email)}
         case unreachable:
             assert_never(unreachable)
+
+
+def _factor_changes(
+    user: User, event: TotpConfirmed | TotpRemoved | PasskeyAdded | PasskeyRemoved, version: int
+) -> dict[str, Any]:
+    totp, passkeys, added = user.totp, user.passkeys, {"factors_version": version}
+    removed = added | {"first_steps_end": version}
+    match event:
+        case TotpConfirmed():
+            return added | {"totp_enrolled": False, "totp": True}
+        case PasskeyAdded(passkey_id=passkey_id):
+            return added | {"passkeys": passkeys | {passkey_id}}
+        case TotpRemoved():
+            return removed | {"totp_enrolled": False, "totp": False} | _codes_left(factors=bool(passkeys))
+        case PasskeyRemoved(passkey_id=passkey_id):
+            left = passkeys - {passkey_id}
+            return removed | {"passkeys": left} | _codes_left(factors=totp or bool(left))
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _codes_left(*, factors: bool) -> dict[str, Any]:
+    """Recovery codes stand in for what is there, and for nothing else."""
+    return {} if factors else {"recovery_codes": 0}
 
 
 def _without(former: Iterable[FormerAddress], email: str | Forgotten) -> tuple[FormerAddress, ...]:

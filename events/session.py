@@ -13,13 +13,14 @@ __all__ = [
     "SessionEvent",
     "SessionExpired",
     "SessionStarted",
+    "SteppedUp",
 ]
 
 STREAM_TYPE = "session"
 
 
 class SessionStarted(Event, frozen=True):
-    """The user signed in; `method` says with what ("password")."""
+    """The user signed in; `method` says with what ("password", "password+totp", "passkey")."""
 
     user_id: UUID
     method: str
@@ -27,6 +28,12 @@ class SessionStarted(Event, frozen=True):
 
 class SessionContinued(Event, frozen=True):
     """The session was refreshed for the first time on another day (UTC) than it had been seen on before."""
+
+
+class SteppedUp(Event, frozen=True):
+    """The holder of the session proved once more who they are; `method` says with what ("password", "totp")."""
+
+    method: str
 
 
 class SessionEnded(Event, frozen=True):
@@ -41,4 +48,6 @@ class RefreshTokenReused(Event, frozen=True):
     """A refresh token that had been spent was presented again: someone has a copy, and the session is over for everyone."""
 
 
-SessionEvent: TypeAlias = SessionStarted | SessionContinued | SessionEnded | SessionExpired | RefreshTokenReused
+SessionEvent: TypeAlias = (
+    SessionStarted | SessionContinued | SteppedUp | SessionEnded | SessionExpired | RefreshTokenReused
+)

@@ -21,16 +21,25 @@ __all__ = [
     "FormerAddressReleased",
     "LocaleChanged",
     "OwnMetadataChanged",
+    "PasskeyAdded",
+    "PasskeyCountWentBack",
+    "PasskeyRemoved",
     "PasswordChanged",
     "PasswordReset",
     "PasswordResetRequested",
     "PictureChanged",
+    "RecoveryCodeUsed",
+    "RecoveryCodesIssued",
     "RegistrationLapsed",
     "RegistrationSuperseded",
     "RoleGranted",
     "RoleRevoked",
+    "SecondFactorRefused",
     "SignedOutEverywhere",
     "TimeZoneChanged",
+    "TotpConfirmed",
+    "TotpEnrolled",
+    "TotpRemoved",
     "UserErased",
     "UserEvent",
     "UserImported",
@@ -214,6 +223,53 @@ class UserErased(Event, frozen=True):
     """The user was forgotten: the key of everything personal was destroyed, the address is free, every session ended."""
 
 
+class TotpEnrolled(Event, frozen=True):
+    """The user was shown a secret for an authenticator app, which counts for nothing before a first code of it is given."""
+
+
+class TotpConfirmed(Event, frozen=True):
+    """The user gave a first code: from now on the codes of the app are a second factor, asked for beside the password."""
+
+
+class TotpRemoved(Event, frozen=True):
+    """The secret that was shared with the user's authenticator app was destroyed; its codes count no longer."""
+
+
+class RecoveryCodesIssued(Event, frozen=True):
+    """The user was shown so many recovery codes, each good once in place of a second factor; those of before are dead."""
+
+    count: int
+
+
+class RecoveryCodeUsed(Event, frozen=True):
+    """The user gave a recovery code in place of a second factor, and it is spent. So many are left."""
+
+    left: int
+
+
+class SecondFactorRefused(Event, frozen=True):
+    """Someone who has the password, or a session, failed at the second factor too often, and waits; the user is told by mail."""
+
+
+class PasskeyAdded(Event, frozen=True):
+    """The user has a passkey more, under a name of their own: a second factor, which signs in without a password as well."""
+
+    passkey_id: UUID
+    label: Personal[str]
+
+
+class PasskeyRemoved(Event, frozen=True):
+    """A passkey of the user opens nothing any more."""
+
+    passkey_id: UUID
+
+
+class PasskeyCountWentBack(Event, frozen=True):
+    """A passkey signed that says it has signed less often than it had before, as a copy would; it was refused."""
+
+    passkey_id: UUID
+
+
 UserEvent: TypeAlias = (
     UserRegistered
     | UserImported
@@ -245,4 +301,13 @@ UserEvent: TypeAlias = (
     | ErasureRequested
     | ErasureWithdrawn
     | UserErased
+    | TotpEnrolled
+    | TotpConfirmed
+    | TotpRemoved
+    | RecoveryCodesIssued
+    | RecoveryCodeUsed
+    | SecondFactorRefused
+    | PasskeyAdded
+    | PasskeyRemoved
+    | PasskeyCountWentBack
 )

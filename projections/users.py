@@ -25,16 +25,25 @@ from events.user import (
     FormerAddressReleased,
     LocaleChanged,
     OwnMetadataChanged,
+    PasskeyAdded,
+    PasskeyCountWentBack,
+    PasskeyRemoved,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
     PictureChanged,
+    RecoveryCodesIssued,
+    RecoveryCodeUsed,
     RegistrationLapsed,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    SecondFactorRefused,
     SignedOutEverywhere,
     TimeZoneChanged,
+    TotpConfirmed,
+    TotpEnrolled,
+    TotpRemoved,
     UserErased,
     UserEvent,
     UserImported,
@@ -186,6 +195,15 @@ def _changes(row: KnownUser, event: UserEvent) -> dict[str, Any]:
             | PasswordReset()
             | SignedOutEverywhere()
             | UserErased()
+            | TotpEnrolled()
+            | TotpConfirmed()
+            | TotpRemoved()
+            | RecoveryCodesIssued()
+            | RecoveryCodeUsed()
+            | SecondFactorRefused()
+            | PasskeyAdded()
+            | PasskeyRemoved()
+            | PasskeyCountWentBack()
         ):
             return {}
         case unreachable:

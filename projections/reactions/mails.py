@@ -24,9 +24,17 @@ from events.user import (
     EmailChangeUndone,
     ErasureRequested,
     ErasureWithdrawn,
+    PasskeyAdded,
+    PasskeyCountWentBack,
+    PasskeyRemoved,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
+    RecoveryCodesIssued,
+    RecoveryCodeUsed,
+    SecondFactorRefused,
+    TotpConfirmed,
+    TotpRemoved,
     UserLocked,
     UserRegistered,
     VerificationRequested,
@@ -153,6 +161,35 @@ def _erasure_withdrawn(_links: Links, owed: Owed) -> Letter:
     return Letter(_present(owed), "Your account stays")
 
 
+def _factor_added(_links: Links, owed: Owed) -> Letter:
+    return Letter(_present(owed), "A second factor was added to your account")
+
+
+def _factor_removed(_links: Links, owed: Owed) -> Letter:
+    if isinstance(owed.answered.event, TotpRemoved) and not owed.before.totp:
+        raise Obsolete("It had never been confirmed, and so was none.")
+    return Letter(_present(owed), "A second factor of your account was removed")
+
+
+def _recovery_codes_issued(_links: Links, owed: Owed) -> Letter:
+    if not owed.before.recovery_codes:
+        raise Obsolete("They are the first, and were told of with the factor.")
+    return Letter(_present(owed), "Your account has other recovery codes now")
+
+
+def _recovery_code_used(_links: Links, owed: Owed) -> Letter:
+    assert isinstance(owed.answered.event, RecoveryCodeUsed)
+    return Letter(_present(owed), "A recovery code of your account was used", {"left": owed.answered.event.left})
+
+
+def _passkey_refused(_links: Links, owed: Owed) -> Letter:
+    return Letter(_present(owed), "Somebody may have a copy of your passkey")
+
+
+def _second_factor_refused(_links: Links, owed: Owed) -> Letter:
+    return Letter(_present(owed), "Someone failed at your second factor")
+
+
 class _Mail(Struct, frozen=True):
     """How a mail is written; `about` is what strangers can bring about, and is therefore written of only so often."""
 
@@ -171,6 +208,12 @@ MAILS: Final[dict[str, _Mail]] = {
     "locked": _Mail(_locked, Mail.LOCK),
     "erasure-requested": _Mail(_erasure_requested),
     "erasure-withdrawn": _Mail(_erasure_withdrawn),
+    "factor-added": _Mail(_factor_added),
+    "factor-removed": _Mail(_factor_removed),
+    "recovery-codes-issued": _Mail(_recovery_codes_issued),
+    "recovery-code-used": _Mail(_recovery_code_used),
+    "passkey-refused": _Mail(_passkey_refused),
+    "second-factor-refused": _Mail(_second_factor_refused, Mail.SECOND_FACTOR),
 }
 """Each kind of mail, by the slot of its deliveries, which is also the name of its templates."""
 
@@ -187,4 +230,12 @@ SLOTS: Final[dict[type[Event], str]] = {
     UserLocked: "locked",
     ErasureRequested: "erasure-requested",
     ErasureWithdrawn: "erasure-withdrawn",
+    TotpConfirmed: "factor-added",
+    PasskeyAdded: "factor-added",
+    TotpRemoved: "factor-removed",
+    PasskeyRemoved: "factor-removed",
+    PasskeyCountWentBack: "passkey-refused",
+    RecoveryCodesIssued: "recovery-codes-issued",
+    RecoveryCodeUsed: "recovery-code-used",
+    SecondFactorRefused: "second-factor-refused",
 }

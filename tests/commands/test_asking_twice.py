@@ -12,11 +12,15 @@ from commands.change_metadata import ChangeMetadata
 from commands.change_picture import ChangePicture
 from commands.change_profile import ChangeProfile
 from commands.change_time_zone import ChangeTimeZone
+from commands.enrol_totp import ConfirmTotp
 from commands.erase_user import EraseUser
 from commands.errors import Refused
 from commands.grant_role import GrantRole, RevokeRole
 from commands.lapse_registration import LapseRegistration
 from commands.release_former_address import ReleaseFormerAddress
+from commands.remove_factors import RemoveFactors
+from commands.remove_passkey import RemovePasskey
+from commands.remove_totp import RemoveTotp
 from commands.request_erasure import RequestErasure
 from commands.suspend_user import ReinstateUser, SuspendUser
 from commands.undo_email_change import UndoEmailChange
@@ -38,15 +42,24 @@ from events.user import (
     FormerAddressReleased,
     LocaleChanged,
     OwnMetadataChanged,
+    PasskeyAdded,
+    PasskeyCountWentBack,
+    PasskeyRemoved,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
     PictureChanged,
+    RecoveryCodesIssued,
+    RecoveryCodeUsed,
     RegistrationLapsed,
     RoleGranted,
     RoleRevoked,
+    SecondFactorRefused,
     SignedOutEverywhere,
     TimeZoneChanged,
+    TotpConfirmed,
+    TotpEnrolled,
+    TotpRemoved,
     UserErased,
     UserImported,
     UserLocked,
@@ -66,6 +79,7 @@ names = st.none() | st.sampled_from(["Ada", "Countess"])
 locales = st.none() | st.sampled_from(["en", "fr-FR"])
 zones = st.none() | st.sampled_from(["Europe/London", "Asia/Tokyo"])
 pictures = st.none() | st.just("https://example.com/a.png")
+passkeys = st.sampled_from([UUID(int=7), UUID(int=8)])
 roles = st.sampled_from(["auditor", "analyst", "administrator"])
 values = st.recursive(
     st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["x", "y"]),
@@ -93,6 +107,10 @@ facts = st.one_of(
             ErasureRequested(NOON + timedelta(days=14)),
             ErasureWithdrawn(),
             UserErased(),
+            TotpEnrolled(),
+            TotpConfirmed(),
+            TotpRemoved(),
+            SecondFactorRefused(),
         ]
     ),
     st.builds(EmailChangeRequested, addresses),
@@ -107,6 +125,11 @@ facts = st.one_of(
     st.builds(AdministratorsMetadataChanged, changes),
     st.builds(RoleGranted, roles),
     st.builds(RoleRevoked, roles),
+    st.builds(PasskeyAdded, passkeys, st.just("A key")),
+    st.builds(PasskeyRemoved, passkeys),
+    st.builds(PasskeyCountWentBack, passkeys),
+    st.builds(RecoveryCodesIssued, st.just(10)),
+    st.builds(RecoveryCodeUsed, st.integers(0, 9)),
 )
 imported = st.builds(
     UserImported, addresses, st.booleans(), names, locales, zones, pictures, changes, changes, st.just("crm:1")
@@ -127,6 +150,9 @@ asked = st.one_of(
     st.sampled_from([EraseUser(ADA).decide, WithdrawErasure(ADA).decide]),
     st.just(lambda user: RequestErasure(ADA, "").decide(user, LATE, 14)),
     versions.map(lambda version: lambda user: WithdrawErasureByLink(ADA, "").decide(user, version)),
+    st.sampled_from([RemoveTotp(ADA).decide, RemoveFactors(ADA).decide]),
+    st.builds(RemovePasskey, st.just(ADA), passkeys).map(lambda command: command.decide),
+    st.just(lambda user: ConfirmTotp(ADA, "").decide(user, right=True)),
     st.just(lambda user: LiftLock(ADA).decide(user, LATE)),
     st.just(lambda user: LapseRegistration(ADA).decide(user, LATE, 72)),
     st.just(lambda user: ReleaseFormerAddress(ADA).decide(user, LATE, 72)),

@@ -15,18 +15,21 @@ from events.codec import has_personal_fields, personal_fields
 from events.data_keys import DataKeys
 from events.event import Recorded
 from events.personal import FORGOTTEN
-from events.session import RefreshTokenReused, SessionContinued, SessionEnded, SessionStarted
+from events.session import RefreshTokenReused, SessionContinued, SessionEnded, SessionStarted, SteppedUp
 from events.store import read_log
 from events.user import (
     DisplayNameChanged,
     EmailVerified,
     ErasureRequested,
     ErasureWithdrawn,
+    PasskeyAdded,
     PasswordChanged,
+    RecoveryCodeUsed,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
     SignedOutEverywhere,
+    TotpConfirmed,
     UserErased,
     UserImported,
     UserLocked,
@@ -49,15 +52,24 @@ facts = st.one_of(
     st.just(VerificationRequested()),
     st.builds(DisplayNameChanged, st.none() | st.text("abc", max_size=3)),
     st.builds(RoleGranted, st.sampled_from(["auditor", "analyst"])),
+    st.builds(PasskeyAdded, st.just(UUID(int=7)), st.text("abc", min_size=1, max_size=3)),
     st.builds(RoleRevoked, st.sampled_from(["auditor", "analyst"])),
-    st.sampled_from([SignedOutEverywhere(), UserLocked(NOON), PasswordChanged()]),
+    st.sampled_from([SignedOutEverywhere(), UserLocked(NOON), PasswordChanged(), TotpConfirmed(), RecoveryCodeUsed(9)]),
     st.sampled_from([ErasureRequested(NOON), ErasureWithdrawn()]),
     st.sampled_from([superseded, UserErased()]),
 )
 SESSIONS_EACH = 2
 of_sessions = st.tuples(
     st.integers(0, SESSIONS_EACH - 1),
-    st.sampled_from([SessionStarted(uuid7(), "password"), SessionContinued(), SessionEnded(), RefreshTokenReused()]),
+    st.sampled_from(
+        [
+            SessionStarted(uuid7(), "password"),
+            SessionContinued(),
+            SteppedUp("totp"),
+            SessionEnded(),
+            RefreshTokenReused(),
+        ]
+    ),
 )
 histories = st.lists(st.tuples(st.integers(0, PEOPLE - 1), facts | of_sessions), max_size=40)
 moves = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(0, 3) | st.none()), max_size=6)

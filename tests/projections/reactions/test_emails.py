@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -15,9 +16,17 @@ from events.user import (
     EmailChangeUndone,
     ErasureRequested,
     ErasureWithdrawn,
+    PasskeyAdded,
+    PasskeyCountWentBack,
+    PasskeyRemoved,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
+    RecoveryCodesIssued,
+    RecoveryCodeUsed,
+    SecondFactorRefused,
+    TotpConfirmed,
+    TotpRemoved,
     UserImported,
     UserLocked,
     UserRegistered,
@@ -43,6 +52,14 @@ EVERY_MAIL = [
     (*PROVED, UserLocked(NOON + timedelta(minutes=20))),
     (*PROVED, ErasureRequested(NOON + timedelta(days=14))),
     (*PROVED, ErasureRequested(NOON + timedelta(days=14)), ErasureWithdrawn()),
+    (*PROVED, TotpConfirmed()),
+    (*PROVED, TotpConfirmed(), TotpRemoved()),
+    (*PROVED, TotpConfirmed(), RecoveryCodesIssued(10), RecoveryCodesIssued(10)),
+    (*PROVED, TotpConfirmed(), RecoveryCodesIssued(10), RecoveryCodeUsed(9)),
+    (*PROVED, TotpConfirmed(), SecondFactorRefused()),
+    (*PROVED, PasskeyAdded(UUID(int=7), "My telephone")),
+    (*PROVED, PasskeyAdded(UUID(int=7), "My telephone"), PasskeyRemoved(UUID(int=7))),
+    (*PROVED, PasskeyAdded(UUID(int=7), "My telephone"), PasskeyCountWentBack(UUID(int=7))),
 ]
 
 
