@@ -11,11 +11,12 @@ from api.asking import answered, ask, recorded_headers
 from api.auth import signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun, only_at, user_etag
-from api.declared import BODY, COMMAND, DRY_RUN, HASHING, PARAMETERS, TOKEN, declared
+from api.declared import BODY, COMMAND, DRY_RUN, HASHING, PARAMETERS, STEP_UP, TOKEN, declared
 from api.fields import LinkToken, PresentPassword, Reason
 from api.limits import VERIFICATION, limited
 from api.reasons import FieldError, InvalidFields, NotFound, StaleVersion
 from api.roles import ReasonBody
+from api.step_up import require_step_up
 from api.views import require_sight
 from commands.erase_user import EraseUser
 from commands.errors import (
@@ -63,7 +64,7 @@ class Erasures(Controller):
         guards=[signed_in],
         security=[{"token": []}],
         responses=declared(
-            *(TOKEN, BODY, COMMAND, PARAMETERS, HASHING),
+            *(TOKEN, STEP_UP, BODY, COMMAND, PARAMETERS, HASHING),
             *(NoSuchUser, LastAdministrator, WrongPassword, TooManyAttempts, StaleVersion),
         )
         | DRY_RUN,
@@ -83,6 +84,7 @@ class Erasures(Controller):
         the view says when, and so does a mail. Safe to repeat; one administrator always remains.
         """
         require_sight(request, user_id, "users:write")
+        await require_step_up(request)
         caller = request.user
         reason = data.reason if data else None
         if caller is None or caller.user_id != user_id:
