@@ -19,7 +19,7 @@ from events.errors import QueueFull
 
 __all__ = ["ROWS_AT_ONCE", "Attempt", "Summary", "doing", "import_lines", "rehearsing"]
 
-ROWS_AT_ONCE: Final = 128
+ROWS_AT_ONCE: Final = 64
 """So many that commits are shared, and so few that whoever asks for something else does not wait for them."""
 QUEUE_SECONDS: Final = 0.05
 QUEUE_TRIES: Final = 400

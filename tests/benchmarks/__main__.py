@@ -22,6 +22,7 @@ from tests.benchmarks.growing import growing
 from tests.benchmarks.grown import grown
 from tests.benchmarks.hashing import hashing
 from tests.benchmarks.house import House
+from tests.benchmarks.importing import importing
 from tests.benchmarks.page import PARTS, machine, sections, with_sections
 from tests.benchmarks.plans import plans
 from tests.benchmarks.profiling import profile
@@ -159,7 +160,7 @@ def _measured(
         if "S1" in only:
             yield "S1", table(uvloop.run(growing(house, databases)))
         if "S2" in only:
-            yield "S2", table(uvloop.run(everything(house, databases)))
+            yield "S2", table(uvloop.run(everything(house, databases)) + uvloop.run(importing(house, databases)))
     if not {"A1", "A4"}.isdisjoint(only):
         database, peer_url = Database(uvloop.run(house.database("appends"))), uvloop.run(house.database("peer"))
         uvloop.run(migrate(database.owner_url, database.secret))

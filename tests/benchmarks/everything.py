@@ -26,7 +26,7 @@ from tests.benchmarks.serving import ROOT
 from tests.benchmarks.views import caught_up, users_in_view
 from tests.support import Database
 
-__all__ = ["everything"]
+__all__ = ["everything", "memory", "run"]
 
 READS: Final = 20.0
 """A second."""
@@ -85,6 +85,11 @@ COMMANDS: Final = (
         lambda folder: ["export", "users", "--personal", "--format", "ndjson", "--output", str(_exported(folder))],
         _all_are_exported,
     ),
+    _Command(
+        "exporting users for an import",
+        lambda folder: ["users", "export", "--with-password-hashes", "--output", str(_exported(folder))],
+        _all_are_exported,
+    ),
     _Command("verifying users", lambda _folder: ["projections", "verify", "users"], _all_are_shown),
 )
 
@@ -111,7 +116,12 @@ async def everything(house: House, databases: Mapping[int, Database]) -> list[Fi
         )
         for command in COMMANDS
     ]
-    return figures + [
+    return figures + memory(peaks, few, many)
+
+
+def memory(peaks: Mapping[tuple[int, str], list[float]], few: int, many: int) -> list[Figure]:
+    """What each process took at the most, in MB, among many users, beside the limit; and among few."""
+    return [
         Figure(
             "S3",
             f"most memory of {who}, {many:,} users",
@@ -141,12 +151,12 @@ def _seconds(
                 finished = asyncio.Event()
                 reading = asyncio.create_task(_read(database, users, api.port, finished))
                 begun = time.perf_counter()
-                await _run(house, database, command.arguments(folder), seen, f"the command itself, {command.what}")
+                await run(house, database, command.arguments(folder), seen, f"the command itself, {command.what}")
                 seconds = time.perf_counter() - begun
                 finished.set()
                 await reading
             if command.afterwards:
-                await _run(house, database, command.afterwards)
+                await run(house, database, command.afterwards)
         for who, megabytes in seen.megabytes.items():
             peaks.setdefault((users, who), []).append(megabytes)
         await command.look(folder, database)
@@ -157,7 +167,7 @@ def _seconds(
     return measured
 
 
-async def _run(
+async def run(
     house: House, database: Database, arguments: Sequence[str], seen: Peaks | None = None, name: str = ""
 ) -> None:
     """Run a command of `muster`, and see what memory it takes. Raises `Unexpected` when it fails."""
