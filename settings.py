@@ -161,6 +161,22 @@ class Settings(Struct, frozen=True, kw_only=True):
     lock_minutes: Annotated[
         int, Meta(ge=1, le=1440, description="How long they wait, and for how long failed sign-ins are counted.")
     ] = 15
+    second_step_minutes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=60,
+            description="How long after the right password a second factor is taken, where the account has one.",
+        ),
+    ] = 5
+    second_step_attempts: Annotated[
+        int,
+        Meta(
+            ge=3,
+            le=20,
+            description="How many second factors may be wrong before the next one waits for the minutes of a lock.",
+        ),
+    ] = 5
     client_retention_days: Annotated[
         int,
         Meta(

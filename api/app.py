@@ -30,6 +30,7 @@ from api.request_log import RequestLog
 from api.requests import Surrounding
 from api.roles import Roles
 from api.runtime import runtime
+from api.second_factors import SecondFactors
 from api.sessions import Sessions, SessionsOfUser
 from api.statistics import Statistics
 from api.suspensions import Suspensions
@@ -64,6 +65,7 @@ ROUTES = (
     Projections,
     Resets,
     Roles,
+    SecondFactors,
     Sessions,
     SessionsOfUser,
     Statistics,

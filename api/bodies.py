@@ -33,10 +33,12 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a request. Fields that are not declared are refused.
 
     `checks` are rules of commands for fields of theirs: they are asked only once a request was refused, so that all
-    invalid fields are told at once.
+    invalid fields are told at once. `forms` are the fields of each form that a body may have, where it may have several:
+    it has all of one and no others, and none is required by itself.
     """
 
     checks: ClassVar[dict[str, Callable[[Any, dict[str, Any]], object]]] = {}
+    forms: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
 
 class JsonRequest(Request[Caller | None, Any, Any]):
@@ -135,9 +137,12 @@ def _normalised(value: Any, levels: int) -> Any:
 def read(document: Any, kind: type[B]) -> B:
     """The document as a body of this kind. Raises `InvalidFields` with all that is wrong with it."""
     try:
-        return convert(document, kind)
+        body = convert(document, kind)
     except ValidationError:
         raise InvalidFields(errors=invalid_fields(document, kind)) from None
+    if kind.forms and document.keys() != {*_form(document, kind)}:
+        raise InvalidFields(errors=invalid_fields(document, kind))
+    return body
 
 
 def invalid_fields(document: Any, kind: type[Body]) -> list[FieldError]:
@@ -145,20 +150,27 @@ def invalid_fields(document: Any, kind: type[Body]) -> list[FieldError]:
     if not isinstance(document, dict):
         return [FieldError(pointer="", detail="This must be an object.")]
     wrong = []
-    for field in fields(kind):
+    form = _form(document, kind)
+    known = [field for field in fields(kind) if not form or field.encode_name in form]
+    for field in known:
         name = field.encode_name
         if name in document:
             if detail := _wrong(document, name, field.type, kind):
                 wrong.append(FieldError(pointer=f"/{_escaped(name)}", detail=detail))
-        elif field.required:
+        elif field.required or form:
             wrong.append(FieldError(pointer=f"/{_escaped(name)}", detail="This is missing."))
-    known = {field.encode_name for field in fields(kind)}
+    names = {field.encode_name for field in known}
     unknown = [
         FieldError(pointer=f"/{_escaped(name)}", detail="There is no such field.")
         for name in document
-        if name not in known
+        if name not in names
     ]
     return wrong + unknown[:20]
+
+
+def _form(document: dict[str, Any], kind: type[Body]) -> tuple[str, ...]:
+    """The form that was meant: the first of those of which the most fields are there; () where there is but one."""
+    return max(kind.forms, key=lambda form: sum(name in document for name in form), default=())
 
 
 def _wrong(document: dict[str, Any], name: str, type_: Any, kind: type[Body]) -> str | None:

@@ -113,6 +113,7 @@ TAGS: Final = {
     "Addresses": "Proving an address, changing it, and taking it back.",
     "Passwords": "Changing a password, and having it reset by mail.",
     "Sessions": "Signing in, going on, signing out.",
+    "Second factors": "What is asked for beside the password, and what stands in for it.",
     "Roles": "Who may do what.",
     "History": "What happened: who did what, when and why.",
     "Operations": "For whoever looks after views and mail.",

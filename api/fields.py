@@ -18,6 +18,7 @@ __all__ = [
     "CHECKS",
     "CHECKS_BESIDE_PASSWORD",
     "AnyAddress",
+    "Challenge",
     "DisplayName",
     "Email",
     "Entries",
@@ -27,8 +28,10 @@ __all__ = [
     "PictureUrl",
     "PresentPassword",
     "Reason",
+    "RecoveryCode",
     "RefreshToken",
     "TimeZone",
+    "TotpCode",
 ]
 
 
@@ -120,6 +123,26 @@ LinkToken = Annotated[
     ),
 ]
 RefreshToken = Annotated[str, Meta(min_length=1, max_length=512, description="The refresh token of the last answer.")]
+Challenge = Annotated[
+    str, Meta(min_length=1, max_length=512, description="The challenge that the password was answered with.")
+]
+TotpCode = Annotated[
+    str,
+    Meta(
+        pattern="^[0-9]{6}$",
+        description="The six digits that the authenticator app shows; each is good once.",
+        examples=["287082"],
+    ),
+]
+RecoveryCode = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        description="One of the recovery codes, however it is spaced; each is good once.",
+        examples=["mfrg-gzdf-mztw-q2lk"],
+    ),
+]
 Reason = Annotated[
     str, Meta(min_length=1, max_length=500, description="Why, for the history; personal, and sealed like all that is.")
 ]

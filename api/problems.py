@@ -1,7 +1,7 @@
 """RFC 9457: every error as a problem, of a type that resolves."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -27,6 +27,7 @@ from api.reasons import (
     NotFound,
 )
 from commands.access_tokens import InvalidAccessToken
+from commands.errors import SecondFactorRequired
 from events.connections import is_unavailable
 from events.errors import StoreUnavailable
 from projections.parking import ViewParked
@@ -51,7 +52,10 @@ _WORDS: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Why a request was not done."""
+    """Why a request was not done.
+
+    Where more is asked for, `methods` are those by which it can be given, with this `challenge`, within `expires_in` seconds.
+    """
 
     type: str
     title: str
@@ -60,6 +64,9 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     instance: str
     request_id: str
     errors: list[FieldError] | UnsetType = UNSET
+    challenge: str | UnsetType = UNSET
+    methods: tuple[str, ...] | UnsetType = UNSET
+    expires_in: int | UnsetType = UNSET
 
 
 def slug(reason: type[Exception]) -> str:
@@ -148,8 +155,16 @@ def answer(error: Exception, *, base_url: str, path: str, request_id: str) -> tu
         instance=path,
         request_id=request_id,
         errors=errors or UNSET,
+        **_more(reason),
     )
     return status, headers, msgspec.json.encode(problem)
+
+
+def _more(reason: Exception) -> dict[str, Any]:
+    """What a problem of this type says beside what all say."""
+    if isinstance(reason, SecondFactorRequired):
+        return {"challenge": reason.challenge, "methods": reason.methods, "expires_in": reason.expires_in}
+    return {}
 
 
 def _challenge(reason: Exception) -> str:

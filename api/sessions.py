@@ -8,7 +8,7 @@ import structlog
 from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
 from api.asking import answered, ask, recorded_headers, runtime_of
@@ -18,7 +18,7 @@ from api.conditions import IfMatch, PreferDryRun, etag
 from api.declared import BODY, COMMAND, DRY_RUN, HASHING, PARAMETERS, TOKEN, declared
 from api.devices import device_cookie, device_token_of
 from api.even_answers import even
-from api.fields import AnyAddress, PresentPassword, RefreshToken
+from api.fields import AnyAddress, Challenge, PresentPassword, RecoveryCode, RefreshToken, TotpCode
 from api.limits import REFRESH, SIGN_IN, limited
 from api.reasons import StaleVersion
 from api.roles import ReasonBody
@@ -26,11 +26,22 @@ from api.views import require_sight
 from commands.addresses import any_key
 from commands.end_all_sessions import EndAllSessions
 from commands.end_session import EndSession
-from commands.errors import InvalidCredentials, InvalidRefreshToken, NoSuchSession, NoSuchUser
+from commands.errors import (
+    InvalidChallenge,
+    InvalidCredentials,
+    InvalidRefreshToken,
+    InvalidSecondFactor,
+    NoSuchSession,
+    NoSuchUser,
+    SecondFactorRequired,
+    TooManyAttempts,
+)
 from commands.handler import Outcome
 from commands.living_sessions import living_sessions
 from commands.refresh_session import RefreshSession
-from commands.sign_in import SignedIn, SignIn
+from commands.sign_in import SignIn
+from commands.signed_in import SignedIn
+from commands.take_second_step import TakeSecondStep
 from events.errors import StoreUnavailable
 
 __all__ = ["Sessions", "SessionsOfUser", "Tokens"]
@@ -39,10 +50,15 @@ _log = structlog.get_logger()
 
 
 class SignInBody(Body, frozen=True):
-    """An address and its password."""
+    """An address and its password or, where those were answered with a challenge, that and a second factor."""
 
-    email: AnyAddress
-    password: PresentPassword
+    email: AnyAddress | UnsetType = UNSET
+    password: PresentPassword | UnsetType = UNSET
+    challenge: Challenge | UnsetType = UNSET
+    totp: TotpCode | UnsetType = UNSET
+    recovery_code: RecoveryCode | UnsetType = UNSET
+
+    forms = (("email", "password"), ("challenge", "totp"), ("challenge", "recovery_code"))
 
 
 class RefreshBody(Body, frozen=True):
@@ -72,20 +88,25 @@ class Sessions(Controller):
         operation_id="sign_in",
         summary="Sign in",
         status_code=HTTP_201_CREATED,
-        responses=declared(BODY, COMMAND, HASHING, InvalidCredentials),
+        responses=declared(
+            BODY,
+            COMMAND,
+            HASHING,
+            InvalidCredentials,
+            SecondFactorRequired,
+            InvalidChallenge,
+            InvalidSecondFactor,
+            TooManyAttempts,
+        ),
     )
     async def sign_in(self, request: JsonRequest, data: JSONBody[SignInBody]) -> Response[Tokens]:
-        """Open a session. Every account that cannot be signed in to answers alike, whatever the reason."""
+        """Open a session. Every account that cannot be signed in to answers alike, whatever the reason.
+
+        Where the account has a second factor, the right password is answered with a `challenge`, and that with a code of
+        the authenticator app or a recovery code opens the session.
+        """
         even(request, when_refused=True)
-        device = device_token_of(request)
-        # Strangers must not use up what a known device has; one that only says that it is known is a stranger to `SignIn`.
-        key = any_key(runtime_of(request).rules.claims_key, data.email)
-        await limited(request, SIGN_IN, account=key + (device or "").encode())
-        try:
-            outcome = await ask(request, SignIn(data.email, data.password, device))
-        except ValueError as error:  # what is kept of the password is no hash, or does not open
-            _log.error("a stored password is broken", exc_info=error)
-            raise InvalidCredentials from None
+        outcome = await (_first_step if isinstance(data.challenge, UnsetType) else _second_step)(request, data)
         answer = _tokens(request, outcome, outcome.position, HTTP_201_CREATED)
         answer.set_cookie(device_cookie(request, outcome.result.device))
         return answer
@@ -199,6 +220,34 @@ class SessionsOfUser(Controller):
         require_sight(request, user_id, "users:write")
         reason = data.reason if data else None
         return await answered(request, EndAllSessions(user_id), user_id, if_match=if_match, reason=reason)
+
+
+async def _first_step(request: JsonRequest, data: SignInBody) -> Outcome[SignedIn]:
+    assert isinstance(data.email, str)
+    assert isinstance(data.password, str)
+    device = device_token_of(request)
+    # Strangers must not use up what a known device has; one that only says that it is known is a stranger to `SignIn`.
+    key = any_key(runtime_of(request).rules.claims_key, data.email)
+    await limited(request, SIGN_IN, account=key + (device or "").encode())
+    try:
+        return await ask(request, SignIn(data.email, data.password, device))
+    except ValueError as error:  # what is kept of the password is no hash, or does not open
+        _log.error("a stored password is broken", exc_info=error)
+        raise InvalidCredentials from None
+
+
+async def _second_step(request: JsonRequest, data: SignInBody) -> Outcome[SignedIn]:
+    assert isinstance(data.challenge, str)
+    await limited(request, SIGN_IN)
+    given = {name: None if isinstance(value, UnsetType) else value for name, value in asdict(data).items()}
+    command = TakeSecondStep(
+        data.challenge, totp=given["totp"], recovery_code=given["recovery_code"], device=device_token_of(request)
+    )
+    try:
+        return await ask(request, command)
+    except ValueError as error:  # what is kept of the second factor does not open
+        _log.error("a stored second factor is broken", exc_info=error)
+        raise InvalidSecondFactor from None
 
 
 def _tokens(request: JsonRequest, outcome: Outcome[SignedIn], position: int, status: int) -> Response[Tokens]:

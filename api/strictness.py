@@ -1,6 +1,6 @@
 """What the framework's OpenAPI document leaves unsaid of requests: bodies that may be left out, what no string holds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from api.bodies import MEDIA_TYPES, Body
@@ -40,12 +40,39 @@ def say_what_is_refused(document: dict[str, Any]) -> None:
                 schema["pattern"] = NO_NUL
             for schema in component.get("properties", {}).values():
                 _free(schema, schemas)
+            if body.forms:
+                schemas[body.__name__] = _in_forms(component, body.forms)
     for operations in document["paths"].values():
         for method, operation in operations.items():
             for parameter in operation.get("parameters", ()):
                 parameter["schema"] = _without_null(parameter["schema"])
             if (body := operation.get("requestBody")) is not None:
                 _body(body, method)
+
+
+def _in_forms(component: dict[str, Any], forms: Iterable[tuple[str, ...]]) -> dict[str, Any]:
+    """A schema that has one of several forms, each with all of its fields."""
+    properties = {name: _alone(schema) for name, schema in component["properties"].items()}
+    alternatives = [
+        {
+            "type": "object",
+            "properties": {name: properties[name] for name in form},
+            "required": [*form],
+            "additionalProperties": False,
+        }
+        for form in forms
+    ]
+    said: dict[str, Any] = {name: component[name] for name in ("title", "description") if name in component}
+    return said | {"oneOf": alternatives}
+
+
+def _alone(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema that is one of one, as that one."""
+    match schema.get("oneOf"):
+        case [only]:
+            return {**only, **{name: said for name, said in schema.items() if name != "oneOf"}}
+        case _:
+            return schema
 
 
 def _bodies(kind: type[Body]) -> list[type[Body]]:

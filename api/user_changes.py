@@ -1,4 +1,4 @@
-"""`muster users`: what changes an account. Twins of what administrators ask over HTTP."""
+"""`muster users`: what changes an account. Most are twins of what administrators ask over HTTP."""
 
 import sys
 from typing import Final
@@ -135,4 +135,20 @@ async def reset_password(operator: Operator, user: str) -> Done:
     return done
 
 
-CHANGES: Final = (register, grant, revoke, suspend, reinstate, unlock, reset_password)
+@click.command()
+@user_argument
+@asks
+async def remove_factors(operator: Operator, user: str) -> Done:
+    """Take every second factor from USER, who has lost them.
+
+    The authenticator app counts no longer, nor do the recovery codes; the password is enough from then on, and USER is
+    told by mail. Make sure first who asks: whoever has the password as well is in. Nobody can do this over HTTP. Safe to
+    repeat.
+    """
+    from commands.remove_factors import RemoveFactors
+
+    user_id = await operator.user(user)
+    return await operator.ask(RemoveFactors(user_id), user_id)
+
+
+CHANGES: Final = (register, grant, revoke, suspend, reinstate, unlock, reset_password, remove_factors)

@@ -1,9 +1,13 @@
 """Why a command was refused: one exception a reason, whose docstring is what the asker is told. Nothing was recorded."""
 
+from collections.abc import Sequence
+
 __all__ = [
     "AddressNotProved",
     "AddressTaken",
+    "FactorThere",
     "InvalidAddress",
+    "InvalidChallenge",
     "InvalidCredentials",
     "InvalidDisplayName",
     "InvalidLink",
@@ -11,20 +15,25 @@ __all__ = [
     "InvalidMetadata",
     "InvalidPicture",
     "InvalidRefreshToken",
+    "InvalidSecondFactor",
     "InvalidTimeZone",
     "LastAdministrator",
     "LinkExpired",
     "LinkSpent",
+    "NoSecondFactor",
     "NoSuchDelivery",
     "NoSuchParkedEvent",
     "NoSuchReadModel",
     "NoSuchRole",
     "NoSuchSession",
     "NoSuchUser",
+    "NotEnrolled",
     "Refused",
+    "SecondFactorRequired",
     "TooManyAttempts",
     "WeakPassword",
     "WrongPassword",
+    "WrongSecondFactor",
 ]
 
 
@@ -103,6 +112,27 @@ class InvalidCredentials(Refused):
     """The address or the password is wrong, or the account cannot be signed in to."""
 
 
+class SecondFactorRequired(Refused):
+    """The password is right, and a second factor is asked for beside it: send it with the challenge, in time.
+
+    `methods` are those by which it may be given, and `expires_in` are seconds.
+    """
+
+    def __init__(self, challenge: str, methods: Sequence[str], expires_in: int) -> None:
+        super().__init__()
+        self.challenge = challenge
+        self.methods = tuple(methods)
+        self.expires_in = expires_in
+
+
+class InvalidChallenge(Refused):
+    """The challenge is none of ours, too old, used or overtaken by a change to the account; begin with the password again."""
+
+
+class InvalidSecondFactor(Refused):
+    """The second factor is not the right one, or was used before."""
+
+
 class InvalidRefreshToken(Refused):
     """The refresh token is not valid, was used before or belongs to a session that is over; sign in again."""
 
@@ -128,4 +158,20 @@ class WrongPassword(Refused):
 
 
 class TooManyAttempts(Refused):
-    """The present password was wrong too often; wait a while, or have it reset by mail."""
+    """What was asked for once more was wrong too often; wait a while. A password can be reset by mail meanwhile."""
+
+
+class WrongSecondFactor(Refused):
+    """The code is not the right one, or was used before."""
+
+
+class FactorThere(Refused):
+    """An authenticator app is enrolled already; remove it before another one."""
+
+
+class NotEnrolled(Refused):
+    """No secret of an authenticator app waits to be confirmed; enrol one first."""
+
+
+class NoSecondFactor(Refused):
+    """The account has no second factor."""

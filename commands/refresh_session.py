@@ -10,7 +10,7 @@ from commands.errors import InvalidRefreshToken
 from commands.refresh_tokens import GRACE, KIND, Family, Presented, read_token
 from commands.secrets import Secret
 from commands.session import Session
-from commands.sign_in import SignedIn
+from commands.signed_in import SignedIn
 from commands.unit import Unit
 from events.session import RefreshTokenReused, SessionContinued, SessionEvent
 

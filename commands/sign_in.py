@@ -1,46 +1,43 @@
 """Signing in with a password."""
 
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from msgspec import Struct
 
 from commands.addresses import any_key
-from commands.attempts import STRANGERS, device_of, device_token, new_device
-from commands.errors import InvalidCredentials
+from commands.attempts import STRANGERS, device_of
+from commands.errors import InvalidCredentials, SecondFactorRequired
+from commands.first_steps import FirstStep
 from commands.owners import owner_of
-from commands.refresh_tokens import KIND, Family
 from commands.secrets import PASSWORD
+from commands.signed_in import NOT_SIGNED_IN, SignedIn, begin_session
 from commands.unit import Unit
 from commands.user import Mail, User
 from events.session import SessionStarted
 from events.user import UserEvent, UserLocked, VerificationRequested
 
-__all__ = ["SignIn", "SignedIn"]
-
-
-class SignedIn(Struct, frozen=True):
-    """A session's holder, and the one token with which the session can be refreshed; `device` is for the device to keep."""
-
-    user_id: UUID
-    session_id: UUID
-    refresh_token: str
-    roles: frozenset[str]
-    device: str = ""
+__all__ = ["SignIn"]
 
 
 class SignIn(Struct, frozen=True):
-    """Open a session with an address and a password; `device` is what this device was given when it signed in before."""
+    """Open a session with an address and a password; `device` is what this device was given when it signed in before.
+
+    Where a second factor is asked for, this is the first of two steps: nothing is opened, nothing is recorded, and the
+    refusal holds what the second step begins with.
+    """
 
     email: str
     password: str
     device: str | None = None
 
     def decide(self, user: User, *, matches: bool) -> list[SessionStarted]:
-        """The session starts, if there is such an account, its address is proved and the password is right."""
+        """The session starts, if there is such an account, its address is proved and the password is right.
+
+        Not yet where a second factor is asked for.
+        """
         if not matches or not user.may_sign_in or user.id is None:
             raise InvalidCredentials
-        return [SessionStarted(user.id, "password")]
+        return [] if user.second_factors else [SessionStarted(user.id, "password")]
 
     def decide_refused(self, user: User, *, matches: bool, last: bool, now: datetime, minutes: int) -> list[UserEvent]:
         """What is recorded of a sign-in that is refused.
@@ -79,18 +76,17 @@ class SignIn(Struct, frozen=True):
             unit.record_user(user_id, *refused)
             unit.pretend()
             unit.refuse(refusal)
-            return SignedIn(user_id, user_id, "", frozenset())
-        await unit.forget_attempts(key, device)
+            return NOT_SIGNED_IN
         if verified.rehashed is not None and secret is not None:
             await unit.keep_secret(user_id, PASSWORD, user_id, verified.rehashed.encode(), secret.revision)
-        return await _begin(unit, user_id, user, events, device)
+        session_id = unit.new_id()
+        if not events:
+            unit.refuse(_second_step(unit, FirstStep(user_id, session_id, user.version), user))
+            return NOT_SIGNED_IN
+        return await begin_session(unit, session_id, user, events, self.device)
 
 
-async def _begin(unit: Unit, user_id: UUID, user: User, events: list[SessionStarted], device: bytes) -> SignedIn:
-    session_id = unit.new_id()
-    client, lifetime = unit.client, timedelta(days=unit.rules.refresh_token_days)
-    family = Family.begun(unit.now, lifetime, client.address, client.user_agent)
-    unit.record_session(session_id, user_id, *events)
-    await unit.keep_secret(session_id, KIND, user_id, family.to_bytes())
-    token = device_token(unit.rules.devices_key, user_id, new_device() if device == STRANGERS else device)
-    return SignedIn(user_id, session_id, family.token(session_id), user.roles, token)
+def _second_step(unit: Unit, first: FirstStep, user: User) -> SecondFactorRequired:
+    minutes = unit.rules.second_step_minutes
+    challenge = first.challenge(unit.rules.links_key, unit.now + timedelta(minutes=minutes))
+    return SecondFactorRequired(challenge, user.second_steps, minutes * 60)

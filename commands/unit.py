@@ -49,7 +49,8 @@ NO_CLIENT: Final = Client("", "")
 class Rules(Struct, frozen=True, kw_only=True):
     """What the operator decided, as far as commands ask: keys for each purpose, how often and how long.
 
-    `sign_in_attempts` may fail from strange devices, and as many from each known one, before they wait `lock_minutes`.
+    `sign_in_attempts` may fail from strange devices, and as many from each known one, before they wait `lock_minutes`; of
+    second factors `second_step_attempts`. `base_url` is where people find this installation.
     """
 
     claims_key: bytes
@@ -61,6 +62,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     email_undo_hours: int = 72
     sign_in_attempts: int = 20
     lock_minutes: int = 15
+    second_step_minutes: int = 5
+    second_step_attempts: int = 5
+    base_url: str = "http://localhost"
 
 
 class Known(Struct, frozen=True):
@@ -168,12 +172,15 @@ class Unit:
         """Who owns a claim now."""
         return await self._reads.owner(scope, key)
 
-    async def reserve_attempt(self, key: bytes, device: bytes) -> Attempt:
-        """One attempt at what this key stands for, taken once however often the command is asked again."""
+    async def reserve_attempt(self, key: bytes, device: bytes, most: int | None = None) -> Attempt:
+        """One attempt at what this key stands for, taken once however often the command is asked again.
+
+        There are as many as sign-ins may fail, unless it is said how many.
+        """
         rules = self.rules
         return await self.once(
             ("attempt", key, device),
-            lambda: reserve_attempt(self._pool, key, device, rules.sign_in_attempts, rules.lock_minutes * 60),
+            lambda: reserve_attempt(self._pool, key, device, most or rules.sign_in_attempts, rules.lock_minutes * 60),
         )
 
     async def forget_attempts(self, key: bytes, device: bytes | None = None) -> None:

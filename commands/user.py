@@ -26,12 +26,18 @@ from events.user import (
     PasswordReset,
     PasswordResetRequested,
     PictureChanged,
+    RecoveryCodesIssued,
+    RecoveryCodeUsed,
     RegistrationLapsed,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    SecondFactorRefused,
     SignedOutEverywhere,
     TimeZoneChanged,
+    TotpConfirmed,
+    TotpEnrolled,
+    TotpRemoved,
     UserEvent,
     UserLocked,
     UserRegistered,
@@ -41,9 +47,11 @@ from events.user import (
     VerificationRequested,
 )
 
-__all__ = ["MOST_MAILS_AN_HOUR", "NOBODY", "FormerAddress", "Mail", "User", "evolve", "fold"]
+__all__ = ["MOST_MAILS_AN_HOUR", "NOBODY", "RECOVERY_CODE", "TOTP", "FormerAddress", "Mail", "User", "evolve", "fold"]
 
 MOST_MAILS_AN_HOUR: Final = 5
+TOTP: Final = "totp"
+RECOVERY_CODE: Final = "recovery_code"
 
 
 class Mail:
@@ -54,6 +62,7 @@ class Mail:
     EMAIL_CHANGE: Final = "email change"
     PASSWORD_RESET: Final = "password reset"  # noqa: S105 - the name of a mail, no password
     LOCK: Final = "lock"
+    SECOND_FACTOR: Final = "second factor"
 
 
 class FormerAddress(Struct, frozen=True):
@@ -70,6 +79,8 @@ class User(Struct, frozen=True):
     `verification_version`, `change_version` and `reset_version` are the versions of the newest events that asked for proof
     of the address, of another address, for another password: only their links live, and none at 0. A registration that was
     superseded or has lapsed is `over`. What was recorded of a session before position `sessions_end` is over as well.
+    Secrets of an app are `totp_enrolled` until a first code makes them `totp`. A sign-in whose first step was taken before
+    version `first_steps_end` begins anew.
     """
 
     id: UUID | None = None
@@ -94,6 +105,10 @@ class User(Struct, frozen=True):
     locked_until: datetime | None = None
     lock_version: int = 0
     sessions_end: int = 0
+    totp_enrolled: bool = False
+    totp: bool = False
+    recovery_codes: int = 0
+    first_steps_end: int = 0
     mailed: Mapping[str, tuple[datetime, ...]] = {}
 
     @property
@@ -110,6 +125,17 @@ class User(Struct, frozen=True):
     def may_sign_in(self) -> bool:
         """Whether the right password opens a session, from a device that has signed in before at least."""
         return self.proved and not self.suspended
+
+    @property
+    def second_factors(self) -> tuple[str, ...]:
+        """What is asked for beside the password, any one of it; nothing where the password is enough."""
+        return (TOTP,) if self.totp else ()
+
+    @property
+    def second_steps(self) -> tuple[str, ...]:
+        """Whatever may be given as the second step of a sign-in: a second factor, or a recovery code in its place."""
+        factors = self.second_factors
+        return (*factors, RECOVERY_CODE) if factors and self.recovery_codes else factors
 
     def locked(self, now: datetime) -> bool:
         """Whether devices that have never signed in are shut out."""
@@ -146,7 +172,7 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
         case EmailChangeRequested() | EmailChanged() | EmailChangeUndone() | FormerAddressReleased():
             return _address_changes(user, event, recorded)
         case PasswordChanged() | PasswordReset():
-            return {**_NO_LINKS, "sessions_end": recorded.position}
+            return {**_NO_LINKS, "sessions_end": recorded.position, "first_steps_end": recorded.version}
         case PasswordResetRequested():
             return {"reset_version": recorded.version} | _mailed(user, recorded, Mail.PASSWORD_RESET)
         case DisplayNameChanged(display_name=display_name):
@@ -166,16 +192,22 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
         case RoleRevoked(role=role):
             return {"roles": user.roles - {role}}
         case SignedOutEverywhere():
-            return {"sessions_end": recorded.position}
+            return {"sessions_end": recorded.position, "first_steps_end": recorded.version}
         case UserSuspended():
-            return {**_NO_LINKS, "suspended": True, "sessions_end": recorded.position}
+            ends = {"sessions_end": recorded.position, "first_steps_end": recorded.version}
+            return {**_NO_LINKS, "suspended": True, **ends}
         case UserReinstated():
             return {"suspended": False}
         case UserLocked(until=until):
-            lock = {"locked_until": until, "lock_version": recorded.version}
+            version = recorded.version
+            lock = {"locked_until": until, "lock_version": version, "first_steps_end": version}
             return lock | _mailed(user, recorded, Mail.LOCK)
         case UserUnlocked():
             return {"locked_until": None, "lock_version": 0}
+        case TotpEnrolled() | TotpConfirmed() | TotpRemoved() | RecoveryCodesIssued() | RecoveryCodeUsed():
+            return _factor_changes(event, recorded.version)
+        case SecondFactorRefused():
+            return _mailed(user, recorded, Mail.SECOND_FACTOR)
         case unreachable:
             assert_never(unreachable)
 
@@ -194,9 +226,28 @@ def _address_changes(
             return {**_NO_LINKS, "email": email, "former": (*_without(user.former, email), former)}
         case EmailChangeUndone(email=email):
             kept = user.former[: next((at for at, one in enumerate(user.former) if one.email == email), 0)]
-            return {**_NO_LINKS, "email": email, "former": kept, "sessions_end": recorded.position}
+            ends = {"sessions_end": recorded.position, "first_steps_end": recorded.version}
+            return {**_NO_LINKS, "email": email, "former": kept, **ends}
         case FormerAddressReleased(email=email):
             return {"former": _without(user.former, email)}
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _factor_changes(
+    event: TotpEnrolled | TotpConfirmed | TotpRemoved | RecoveryCodesIssued | RecoveryCodeUsed, version: int
+) -> dict[str, Any]:
+    match event:
+        case TotpEnrolled():
+            return {"totp_enrolled": True}
+        case TotpConfirmed():
+            return {"totp_enrolled": False, "totp": True}
+        case TotpRemoved():
+            return {"totp_enrolled": False, "totp": False, "recovery_codes": 0, "first_steps_end": version}
+        case RecoveryCodesIssued(count=count):
+            return {"recovery_codes": count}
+        case RecoveryCodeUsed(left=left):
+            return {"recovery_codes": left}
         case unreachable:
             assert_never(unreachable)
 

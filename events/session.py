@@ -19,7 +19,7 @@ STREAM_TYPE = "session"
 
 
 class SessionStarted(Event, frozen=True):
-    """The user signed in; `method` says with what ("password")."""
+    """The user signed in; `method` says with what ("password", "password+totp", "password+recovery_code")."""
 
     user_id: UUID
     method: str

@@ -23,12 +23,18 @@ __all__ = [
     "PasswordReset",
     "PasswordResetRequested",
     "PictureChanged",
+    "RecoveryCodeUsed",
+    "RecoveryCodesIssued",
     "RegistrationLapsed",
     "RegistrationSuperseded",
     "RoleGranted",
     "RoleRevoked",
+    "SecondFactorRefused",
     "SignedOutEverywhere",
     "TimeZoneChanged",
+    "TotpConfirmed",
+    "TotpEnrolled",
+    "TotpRemoved",
     "UserEvent",
     "UserLocked",
     "UserRegistered",
@@ -177,6 +183,34 @@ class UserUnlocked(Event, frozen=True):
     """Any device may sign in again: the time was over, an administrator said so, or the user did by a mailed link."""
 
 
+class TotpEnrolled(Event, frozen=True):
+    """The user was shown a secret for an authenticator app, which counts for nothing before a first code of it is given."""
+
+
+class TotpConfirmed(Event, frozen=True):
+    """The user gave a first code: from now on the codes of the app are a second factor, asked for beside the password."""
+
+
+class TotpRemoved(Event, frozen=True):
+    """The secret that was shared with the user's authenticator app was destroyed; its codes count no longer."""
+
+
+class RecoveryCodesIssued(Event, frozen=True):
+    """The user was shown so many recovery codes, each good once in place of a second factor; those of before are dead."""
+
+    count: int
+
+
+class RecoveryCodeUsed(Event, frozen=True):
+    """The user gave a recovery code in place of a second factor, and it is spent. So many are left."""
+
+    left: int
+
+
+class SecondFactorRefused(Event, frozen=True):
+    """Someone who has the password failed at the second factor too often, and waits. The user is told by mail."""
+
+
 UserEvent: TypeAlias = (
     UserRegistered
     | VerificationRequested
@@ -204,4 +238,10 @@ UserEvent: TypeAlias = (
     | UserReinstated
     | UserLocked
     | UserUnlocked
+    | TotpEnrolled
+    | TotpConfirmed
+    | TotpRemoved
+    | RecoveryCodesIssued
+    | RecoveryCodeUsed
+    | SecondFactorRefused
 )

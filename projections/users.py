@@ -27,12 +27,18 @@ from events.user import (
     PasswordReset,
     PasswordResetRequested,
     PictureChanged,
+    RecoveryCodesIssued,
+    RecoveryCodeUsed,
     RegistrationLapsed,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    SecondFactorRefused,
     SignedOutEverywhere,
     TimeZoneChanged,
+    TotpConfirmed,
+    TotpEnrolled,
+    TotpRemoved,
     UserEvent,
     UserLocked,
     UserRegistered,
@@ -172,6 +178,12 @@ def _changes(row: KnownUser, event: UserEvent) -> dict[str, Any]:
             | PasswordResetRequested()
             | PasswordReset()
             | SignedOutEverywhere()
+            | TotpEnrolled()
+            | TotpConfirmed()
+            | TotpRemoved()
+            | RecoveryCodesIssued()
+            | RecoveryCodeUsed()
+            | SecondFactorRefused()
         ):
             return {}
         case unreachable:

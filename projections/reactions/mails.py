@@ -18,6 +18,11 @@ from events.user import (
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
+    RecoveryCodesIssued,
+    RecoveryCodeUsed,
+    SecondFactorRefused,
+    TotpConfirmed,
+    TotpRemoved,
     UserLocked,
     UserRegistered,
     VerificationRequested,
@@ -133,6 +138,31 @@ def _locked(links: Links, owed: Owed) -> Letter:
     return Letter(_present(owed), "Too many failed sign-ins to your account", values)
 
 
+def _factor_added(_links: Links, owed: Owed) -> Letter:
+    return Letter(_present(owed), "Your account has a second factor now")
+
+
+def _factor_removed(_links: Links, owed: Owed) -> Letter:
+    if not owed.before.totp:
+        raise Obsolete("It had never been confirmed, and so was none.")
+    return Letter(_present(owed), "A second factor of your account was removed")
+
+
+def _recovery_codes_issued(_links: Links, owed: Owed) -> Letter:
+    if not owed.before.recovery_codes:
+        raise Obsolete("They are the first, and were told of with the factor.")
+    return Letter(_present(owed), "Your account has other recovery codes now")
+
+
+def _recovery_code_used(_links: Links, owed: Owed) -> Letter:
+    assert isinstance(owed.answered.event, RecoveryCodeUsed)
+    return Letter(_present(owed), "A recovery code of your account was used", {"left": owed.answered.event.left})
+
+
+def _second_factor_refused(_links: Links, owed: Owed) -> Letter:
+    return Letter(_present(owed), "Someone has your password")
+
+
 class _Mail(Struct, frozen=True):
     """How a mail is written; `about` is what strangers can bring about, and is therefore written of only so often."""
 
@@ -149,6 +179,11 @@ MAILS: Final[dict[str, _Mail]] = {
     "password-reset": _Mail(_password_reset, Mail.PASSWORD_RESET),
     "password-changed": _Mail(_password_changed),
     "locked": _Mail(_locked, Mail.LOCK),
+    "factor-added": _Mail(_factor_added),
+    "factor-removed": _Mail(_factor_removed),
+    "recovery-codes-issued": _Mail(_recovery_codes_issued),
+    "recovery-code-used": _Mail(_recovery_code_used),
+    "second-factor-refused": _Mail(_second_factor_refused, Mail.SECOND_FACTOR),
 }
 """Each kind of mail, by the slot of its deliveries, which is also the name of its templates."""
 
@@ -163,4 +198,9 @@ SLOTS: Final[dict[type[Event], str]] = {
     PasswordChanged: "password-changed",
     PasswordReset: "password-changed",
     UserLocked: "locked",
+    TotpConfirmed: "factor-added",
+    TotpRemoved: "factor-removed",
+    RecoveryCodesIssued: "recovery-codes-issued",
+    RecoveryCodeUsed: "recovery-code-used",
+    SecondFactorRefused: "second-factor-refused",
 }

@@ -4,6 +4,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from tests.api.console import history, muster, refused, told
+from tests.api.factors import enrolled
 from tests.api.site import PASSWORD, Site, environment_for, served
 from tests.api.test_cli import run
 from tests.support import Database
@@ -308,3 +309,16 @@ def test_says_when_there_is_no_database():
         assert done.returncode == 1
         assert "the database does not take it" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+async def test_someone_who_lost_the_second_factor_is_let_in_by_the_password(site: Site):
+    who = await enrolled(site)
+    why = ("--reason", "lost the telephone, showed a passport")
+    (done,) = await told(site, "users", "remove-factors", who.person.email, *why)
+    assert done["events"] == ["TotpRemoved"]
+    (again,) = await told(site, "users", "remove-factors", str(who.person.id), *why)
+    assert again["changed"] is False
+    (event,) = [event for event in await history(site, done["id"]) if event["type"] == "TotpRemoved"]
+    assert (event["actor"], event["command"]) == ({"type": "operator"}, "RemoveFactors")
+    assert event["reason"] == "lost the telephone, showed a passport"
+    assert (await site.signed_in(who.person.email)).id == who.person.id

@@ -12,10 +12,13 @@ from commands.change_metadata import ChangeMetadata
 from commands.change_picture import ChangePicture
 from commands.change_profile import ChangeProfile
 from commands.change_time_zone import ChangeTimeZone
+from commands.enrol_totp import ConfirmTotp
 from commands.errors import Refused
 from commands.grant_role import GrantRole, RevokeRole
 from commands.lapse_registration import LapseRegistration
 from commands.release_former_address import ReleaseFormerAddress
+from commands.remove_factors import RemoveFactors
+from commands.remove_totp import RemoveTotp
 from commands.suspend_user import ReinstateUser, SuspendUser
 from commands.undo_email_change import UndoEmailChange
 from commands.unlock_user import LiftLock, UnlockByLink, UnlockUser
@@ -37,11 +40,17 @@ from events.user import (
     PasswordReset,
     PasswordResetRequested,
     PictureChanged,
+    RecoveryCodesIssued,
+    RecoveryCodeUsed,
     RegistrationLapsed,
     RoleGranted,
     RoleRevoked,
+    SecondFactorRefused,
     SignedOutEverywhere,
     TimeZoneChanged,
+    TotpConfirmed,
+    TotpEnrolled,
+    TotpRemoved,
     UserLocked,
     UserRegistered,
     UserReinstated,
@@ -83,6 +92,10 @@ facts = st.one_of(
             UserUnlocked(),
             UserLocked(NOON + timedelta(minutes=15)),
             RegistrationLapsed(),
+            TotpEnrolled(),
+            TotpConfirmed(),
+            TotpRemoved(),
+            SecondFactorRefused(),
         ]
     ),
     st.builds(EmailChangeRequested, addresses),
@@ -97,6 +110,8 @@ facts = st.one_of(
     st.builds(AdministratorsMetadataChanged, changes),
     st.builds(RoleGranted, roles),
     st.builds(RoleRevoked, roles),
+    st.builds(RecoveryCodesIssued, st.just(10)),
+    st.builds(RecoveryCodeUsed, st.integers(0, 9)),
 )
 histories = st.lists(facts, max_size=12).map(lambda more: [UserRegistered("a@example.com"), *more])
 versions = st.integers(0, 13)
@@ -110,6 +125,8 @@ asked = st.one_of(
     st.builds(GrantRole, st.just(ADA), roles).map(lambda command: command.decide),
     st.builds(RevokeRole, st.just(ADA), roles).map(lambda command: command.decide),
     st.sampled_from([SuspendUser(ADA).decide, ReinstateUser(ADA).decide, UnlockUser(ADA).decide]),
+    st.sampled_from([RemoveTotp(ADA).decide, RemoveFactors(ADA).decide]),
+    st.just(lambda user: ConfirmTotp(ADA, "").decide(user, right=True)),
     st.just(lambda user: LiftLock(ADA).decide(user, LATE)),
     st.just(lambda user: LapseRegistration(ADA).decide(user, LATE, 72)),
     st.just(lambda user: ReleaseFormerAddress(ADA).decide(user, LATE, 72)),

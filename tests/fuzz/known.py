@@ -58,7 +58,7 @@ class Known:
         self.secrets |= {
             value
             for name, value in sent.items()
-            if isinstance(value, str) and name.endswith(("password", "token")) and len(value) >= 12
+            if isinstance(value, str) and name.endswith(("password", "token", "challenge")) and len(value) >= 12
         }
         if not 200 <= response.status_code < 300:
             return
@@ -92,7 +92,7 @@ class Known:
                 self.told[what].append(value)
             elif what == "next":
                 self.told[f"cursor {path}"].append(value)
-            if what in ("access_token", "refresh_token"):
+            if what in ("access_token", "refresh_token", "secret", "uri"):
                 self.secrets.add(value)
         if response.status_code == 202:
             self.promised.add(made)

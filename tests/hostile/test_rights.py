@@ -26,6 +26,10 @@ TABLE: dict[str, tuple[int, ...]] = {
     "change_password": (401, 204, 404, 404, 404, 404, 401),
     "request_password_reset": (202, 202, 202, 202, 202, 202, 202),
     "reset_password": (400, 400, 400, 400, 400, 400, 400),
+    "enrol_totp": (401, 200, 404, 404, 404, 404, 401),
+    "confirm_totp": (401, 409, 404, 404, 404, 404, 401),
+    "remove_totp": (401, 204, 404, 404, 404, 404, 401),
+    "issue_recovery_codes": (401, 409, 404, 404, 404, 404, 401),
     "suspend_user": (401, 403, 403, 403, 403, 204, 401),
     "reinstate_user": (401, 403, 403, 403, 403, 204, 401),
     "unlock_user": (401, 403, 403, 403, 403, 204, 401),
@@ -68,6 +72,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_email": {"email": "somewhere.else@example.com", "password": PASSWORD},
     "undo_email_change": {"token": "A" * 80},
     "change_password": {"password": PASSWORD, "new_password": "another horse, another battery"},
+    "confirm_totp": {"code": "123456"},
     "request_password_reset": {"email": "nobody@example.com"},
     "reset_password": {"token": "A" * 80, "password": PASSWORD},
     "sign_in": {"email": "nobody@example.com", "password": PASSWORD},
@@ -77,7 +82,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 # What others that come after would notice is done to somebody of its own.
-NOTICED = {"change_email", "change_password", "suspend_user", "end_session", "end_all_sessions"}
+NOTICED = {"change_email", "change_password", "enrol_totp", "suspend_user", "end_session", "end_all_sessions"}
 
 
 @pytest.fixture(scope="session")
@@ -147,6 +152,10 @@ async def test_is_answered(site, operations, somebody, other, auditor, analyst, 
         "merge_metadata",
         "change_email",
         "change_password",
+        "enrol_totp",
+        "confirm_totp",
+        "remove_totp",
+        "issue_recovery_codes",
         "sessions_of_user",
         "end_session",
         "end_all_sessions",

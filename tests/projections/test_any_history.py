@@ -21,10 +21,12 @@ from events.user import (
     DisplayNameChanged,
     EmailVerified,
     PasswordChanged,
+    RecoveryCodeUsed,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
     SignedOutEverywhere,
+    TotpConfirmed,
     UserLocked,
     UserRegistered,
     VerificationRequested,
@@ -44,7 +46,7 @@ facts = st.one_of(
     st.builds(DisplayNameChanged, st.none() | st.text("abc", max_size=3)),
     st.builds(RoleGranted, st.sampled_from(["auditor", "analyst"])),
     st.builds(RoleRevoked, st.sampled_from(["auditor", "analyst"])),
-    st.sampled_from([SignedOutEverywhere(), UserLocked(NOON), PasswordChanged()]),
+    st.sampled_from([SignedOutEverywhere(), UserLocked(NOON), PasswordChanged(), TotpConfirmed(), RecoveryCodeUsed(9)]),
     st.just(superseded),
 )
 SESSIONS_EACH = 2

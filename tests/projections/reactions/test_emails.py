@@ -16,6 +16,11 @@ from events.user import (
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
+    RecoveryCodesIssued,
+    RecoveryCodeUsed,
+    SecondFactorRefused,
+    TotpConfirmed,
+    TotpRemoved,
     UserLocked,
     UserRegistered,
     VerificationRequested,
@@ -38,6 +43,11 @@ EVERY_MAIL = [
     (*PROVED, PasswordChanged()),
     (*PROVED, PasswordReset()),
     (*PROVED, UserLocked(NOON + timedelta(minutes=20))),
+    (*PROVED, TotpConfirmed()),
+    (*PROVED, TotpConfirmed(), TotpRemoved()),
+    (*PROVED, TotpConfirmed(), RecoveryCodesIssued(10), RecoveryCodesIssued(10)),
+    (*PROVED, TotpConfirmed(), RecoveryCodesIssued(10), RecoveryCodeUsed(9)),
+    (*PROVED, TotpConfirmed(), SecondFactorRefused()),
 ]
 
 

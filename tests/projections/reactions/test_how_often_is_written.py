@@ -11,6 +11,7 @@ from events.user import (
     EmailChangeRequested,
     PasswordChanged,
     PasswordResetRequested,
+    SecondFactorRefused,
     UserLocked,
     VerificationRequested,
 )
@@ -28,6 +29,7 @@ ONCE_TOO_OFTEN = [
             EmailChangeRequested("countess@example.org"),
             PasswordResetRequested(),
             UserLocked(NOON + timedelta(hours=3)),
+            SecondFactorRefused(),
         )
     ),
 ]

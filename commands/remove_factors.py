@@ -1,0 +1,31 @@
+"""Letting someone in again by the password alone who has lost whatever else is asked for."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from commands import recovery_codes, totp
+from commands.remove_totp import RemoveTotp
+from commands.unit import Unit
+from commands.user import User
+from events.user import UserEvent
+
+__all__ = ["RemoveFactors"]
+
+
+class RemoveFactors(Struct, frozen=True):
+    """Take every second factor from a user, and the recovery codes. The password stays, and is enough from now on."""
+
+    user_id: UUID
+
+    def decide(self, user: User) -> list[UserEvent]:
+        """Each factor is removed, confirmed or not."""
+        return RemoveTotp(self.user_id).decide(user)
+
+    async def perform(self, unit: Unit) -> None:
+        """Decide on the user's stream, and drop what is kept."""
+        events = self.decide(await unit.user(self.user_id))
+        unit.record_user(self.user_id, *events)
+        for kind in (totp.KIND, recovery_codes.KIND) if events else ():
+            if secret := await unit.secret(self.user_id, kind):
+                unit.drop_secret(secret)

@@ -1,0 +1,34 @@
+"""Having an authenticator app no longer."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from commands import recovery_codes
+from commands.errors import NoSuchUser
+from commands.totp import KIND
+from commands.unit import Unit
+from commands.user import User
+from events.user import TotpRemoved, UserEvent
+
+__all__ = ["RemoveTotp"]
+
+
+class RemoveTotp(Struct, frozen=True):
+    """Let the codes of the user's app count no longer; the recovery codes, which stood in for them, are gone as well."""
+
+    user_id: UUID
+
+    def decide(self, user: User) -> list[UserEvent]:
+        """The secret is destroyed, if there is one, confirmed or not."""
+        if not user.active:
+            raise NoSuchUser
+        return [TotpRemoved()] if user.totp or user.totp_enrolled else []
+
+    async def perform(self, unit: Unit) -> None:
+        """Decide on the user's stream, and drop what is kept."""
+        events = self.decide(await unit.user(self.user_id))
+        unit.record_user(self.user_id, *events)
+        for kind in (KIND, recovery_codes.KIND) if events else ():
+            if secret := await unit.secret(self.user_id, kind):
+                unit.drop_secret(secret)

@@ -1,0 +1,84 @@
+"""Taking what is given as the second factor, once: a code of an app, or a recovery code in its place."""
+
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from commands import recovery_codes, totp
+from commands.errors import Refused, TooManyAttempts
+from commands.present_password import PRESENT
+from commands.recovery_codes import RecoveryCodes
+from commands.totp import AppSecret
+from commands.unit import Unit
+from commands.user import RECOVERY_CODE, TOTP, User
+from events.user import RecoveryCodeUsed, SecondFactorRefused
+
+__all__ = ["AT_SIGN_IN", "Given", "take_second_factor"]
+
+AT_SIGN_IN: Final = b"second step"
+"""Attempts are counted apart for each occasion: those who have a token must not shut out who signs in."""
+
+WAIT: Final = "The second factor was wrong too often; wait a while."
+
+
+class Given(Struct, frozen=True):
+    """One of these; the others are None."""
+
+    totp: str | None = None
+    recovery_code: str | None = None
+
+
+async def take_second_factor(
+    unit: Unit, user_id: UUID, user: User, given: Given, refusal: Refused, occasion: bytes = AT_SIGN_IN
+) -> str | None:
+    """By which method it was given: it is spent when the command is recorded, so that of many at once one succeeds.
+
+    None when it is not the right one: then the unit is refused, and the last attempt that there is is told to the owner.
+    An attempt is reserved before anything is looked at. Raises `TooManyAttempts` where there is none.
+    """
+    key = user_id.bytes + occasion
+    # Whoever is asked for a second factor has the password: it is no sign-in of its own, and is not counted as one.
+    attempt = await unit.reserve_attempt(key, PRESENT, unit.rules.second_step_attempts)
+    if not attempt.reserved:
+        raise TooManyAttempts(WAIT)
+    method = await _taken(unit, user_id, user, given)
+
+    async def right() -> bool:
+        return method is not None
+
+    was_right = await unit.once(("right", key), right)  # also of one that somebody else was quicker to spend
+    if method is None:
+        if attempt.last and not was_right:
+            unit.record_user(user_id, SecondFactorRefused())
+        unit.refuse(refusal)
+        return None
+    await unit.forget_attempts(key, PRESENT)
+    return method
+
+
+async def _taken(unit: Unit, user_id: UUID, user: User, given: Given) -> str | None:
+    if given.totp is not None and user.totp:
+        return TOTP if await _code_taken(unit, user_id, given.totp) else None
+    if given.recovery_code is not None and user.second_factors:
+        return RECOVERY_CODE if await _recovery_code_taken(unit, user_id, given.recovery_code) else None
+    return None
+
+
+async def _code_taken(unit: Unit, user_id: UUID, code: str) -> bool:
+    secret = await unit.secret(user_id, totp.KIND)
+    taken = AppSecret.from_bytes(secret.plain).taken(code, unit.now) if secret else None
+    if secret is None or taken is None:
+        return False
+    await unit.keep_secret(user_id, totp.KIND, user_id, taken.to_bytes(), secret.revision)
+    return True
+
+
+async def _recovery_code_taken(unit: Unit, user_id: UUID, code: str) -> bool:
+    secret = await unit.secret(user_id, recovery_codes.KIND)
+    left = RecoveryCodes.from_bytes(secret.plain).without(code) if secret else None
+    if secret is None or left is None:
+        return False
+    await unit.keep_secret(user_id, recovery_codes.KIND, user_id, left.to_bytes(), secret.revision)
+    unit.record_user(user_id, RecoveryCodeUsed(len(left.hashes)))
+    return True

@@ -1,0 +1,51 @@
+"""Second factors, as tests of the API have and use them."""
+
+from typing import Any
+
+import httpx
+from msgspec import Struct
+
+from tests.api.site import PASSWORD, Person, Site
+from tests.apps import App
+
+__all__ = ["Enrolled", "asked_further", "enrolled", "second_step", "signed_in"]
+
+
+class Enrolled(Struct):
+    """Someone with an authenticator app and recovery codes; nothing of either was used at a sign-in."""
+
+    person: Person
+    app: App
+    codes: list[str]
+
+
+async def enrolled(site: Site, person: Person | None = None) -> Enrolled:
+    """Someone, signed in, who has confirmed an app."""
+    person = person or await site.person()
+    shown = await site.post(f"/v1/users/{person.id}/totp", None, person)
+    assert shown.status_code == 200, shown.text
+    app = App(shown.json()["secret"])
+    confirmed = await site.post(f"/v1/users/{person.id}/totp/confirm", {"code": app.code()}, person)
+    assert confirmed.status_code == 200, confirmed.text
+    return Enrolled(person, app, confirmed.json()["recovery_codes"])
+
+
+async def asked_further(site: Site, person: Person, password: str = PASSWORD) -> dict[str, Any]:
+    """What the right password is answered with."""
+    answer = await site.post("/v1/sessions", {"email": person.email, "password": password})
+    problem: dict[str, Any] = answer.json()
+    assert (answer.status_code, problem["type"].rpartition("/")[2]) == (401, "second-factor-required"), answer.text
+    return problem
+
+
+async def second_step(site: Site, person: Person, challenge: str | None = None, **given: Any) -> httpx.Response:
+    """What a second step is answered with."""
+    challenge = challenge or (await asked_further(site, person))["challenge"]
+    return await site.post("/v1/sessions", {"challenge": challenge, **given})
+
+
+async def signed_in(site: Site, who: Enrolled) -> Person:
+    """The same person in a new session, which a code of the app opened."""
+    answer = await second_step(site, who.person, totp=who.app.code())
+    assert answer.status_code == 201, answer.text
+    return Person(who.person.id, who.person.email, answer.json())

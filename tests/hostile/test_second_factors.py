@@ -1,0 +1,144 @@
+"""What is done to second factors: guessing, replaying, and taking one token for another."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from commands import second_factor
+from commands.links import RESET_PASSWORD, VERIFY_EMAIL
+from commands.second_factor import AT_SIGN_IN
+from events.connections import connect
+from tests.api.factors import asked_further, enrolled, second_step
+from tests.api.site import in_one_task, served
+
+
+async def test_of_sixty_guesses_at_once_over_four_processes_as_many_are_evaluated_as_allowed(database, monkeypatch):
+    taken, evaluated = second_factor._taken, []
+
+    async def counted(*arguments):
+        evaluated.append(arguments)
+        return await taken(*arguments)
+
+    monkeypatch.setattr(second_factor, "_taken", counted)
+    async with AsyncExitStack() as stack:
+        sites = [await stack.enter_async_context(in_one_task(served(database))) for _ in range(4)]
+        who = await enrolled(sites[0])
+        challenge = (await asked_further(sites[0], who.person))["challenge"]
+        before, wrong = await sites[0].head(), who.app.wrong()
+        answers = await asyncio.gather(
+            *(second_step(sites[number % 4], who.person, challenge, totp=wrong) for number in range(60))
+        )
+        assert sorted(answer.status_code for answer in answers) == [401] * 5 + [429] * 55
+        assert len(evaluated) == 5
+        assert await sites[0].events_after(before) == ["SecondFactorRefused"]
+        right = await second_step(sites[1], who.person, challenge, totp=who.app.code())
+        assert right.status_code == 429
+        assert right.json()["type"].endswith("/problems/too-many-attempts")
+
+
+async def test_guesses_with_many_challenges_are_counted_together(site):
+    who = await enrolled(site)
+    wrong = who.app.wrong()
+    statuses = [(await second_step(site, who.person, totp=wrong)).status_code for _ in range(6)]
+    assert statuses == [401] * 5 + [429]
+
+
+async def test_one_code_twenty_times_at_once_opens_one_session(site):
+    who = await enrolled(site)
+    challenges = [(await asked_further(site, who.person))["challenge"] for _ in range(4)]
+    code, before = who.app.code(), await site.head()
+    answers = await asyncio.gather(
+        *(second_step(site, who.person, challenges[number % 4], totp=code) for number in range(20))
+    )
+    assert [answer.status_code for answer in answers].count(201) == 1
+    assert await site.events_after(before) == ["SessionStarted"]
+
+
+async def test_one_challenge_with_every_recovery_code_at_once_opens_one_session_and_spends_one(site):
+    who = await enrolled(site)
+    challenge, before = (await asked_further(site, who.person))["challenge"], await site.head()
+    answers = await asyncio.gather(
+        *(second_step(site, who.person, challenge, recovery_code=code) for code in who.codes)
+    )
+    assert [answer.status_code for answer in answers].count(201) == 1
+    assert sorted(await site.events_after(before)) == ["RecoveryCodeUsed", "SessionStarted"]
+
+
+async def test_a_challenge_is_nothing_else_and_nothing_else_is_a_challenge(site, somebody):
+    who = await enrolled(site)
+    challenge = (await asked_further(site, who.person))["challenge"]
+    assert (await site.post("/v1/sessions/refresh", {"refresh_token": challenge})).status_code == 401
+    assert (await site.get("/v1/me", headers={"Authorization": f"Bearer {challenge}"})).status_code == 401
+    link = {"token": challenge}
+    assert (await site.post(f"/v1/users/{who.person.id}/email/verify", link)).status_code == 400
+    assert (
+        await site.post("/v1/password/reset/complete", {**link, "password": "another horse, a staple"})
+    ).status_code == 400
+    others = [
+        who.person.tokens["access_token"][:500],
+        who.person.tokens["refresh_token"],
+        site.link(who.person.id, purpose=VERIFY_EMAIL),
+        site.link(who.person.id, purpose=RESET_PASSWORD),
+    ]
+    for other in others:
+        answer = await second_step(site, who.person, other, totp="123456")
+        assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (401, "invalid-challenge")
+
+
+async def test_anothers_code_opens_nothing(site):
+    mine, theirs = await enrolled(site), await enrolled(site)
+    challenge = (await asked_further(site, theirs.person))["challenge"]
+    for given in ({"totp": mine.app.code()}, {"recovery_code": mine.codes[0]}):
+        assert (await second_step(site, theirs.person, challenge, **given)).status_code == 401
+
+
+async def test_a_wrong_password_is_answered_as_where_there_is_no_factor(site, somebody):
+    who = await enrolled(site)
+    told = []
+    for email in (who.person.email, somebody.email, "nobody@example.com"):
+        body = {"email": email, "password": "not the password"}
+        answer = await site.post("/v1/sessions", body, headers={"X-Request-Id": "same"})
+        headers = {name: value for name, value in answer.headers.items() if name != "traceparent"}
+        told.append((answer.status_code, headers, answer.content))
+    assert told[0] == told[1] == told[2]
+
+
+@pytest.mark.parametrize("sealed", ["gone", "altered"])
+async def test_a_stored_secret_that_is_missing_or_broken_lets_nobody_in(fresh, sealed):
+    who = await enrolled(fresh)
+    owner = await connect(fresh.database.owner_url, "tests")
+    where = "owner_id = $1 AND kind IN ('totp', 'recovery-codes')"
+    if sealed == "gone":
+        await owner.execute(f"DELETE FROM secrets WHERE {where}", who.person.id)
+    else:
+        await owner.execute(f"UPDATE secrets SET sealed = sealed || '\\x00' WHERE {where}", who.person.id)
+    await owner.close()
+    for given in ({"totp": who.app.code()}, {"recovery_code": who.codes[0]}):
+        answer = await second_step(fresh, who.person, **given)
+        assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (401, "invalid-second-factor")
+
+
+async def test_an_older_secret_is_not_taken_when_it_is_put_back(fresh):
+    who = await enrolled(fresh)
+    owner = await connect(fresh.database.owner_url, "tests")
+    kept = await owner.fetchval("SELECT sealed FROM secrets WHERE owner_id = $1 AND kind = 'totp'", who.person.id)
+    code = who.app.code()
+    assert (await second_step(fresh, who.person, totp=code)).status_code == 201
+    await owner.execute("UPDATE secrets SET sealed = $2 WHERE owner_id = $1 AND kind = 'totp'", who.person.id, kept)
+    await owner.close()
+    assert (await second_step(fresh, who.person, totp=code)).status_code == 401
+
+
+async def test_attempts_at_second_factors_are_no_sign_ins(fresh):
+    who = await enrolled(fresh)
+    counted = (
+        "SELECT coalesce(sum(attempted), 0)::int AS tried, coalesce(sum(succeeded), 0)::int AS done FROM sign_in_counts"
+    )
+    (before,) = await fresh.database.query(counted)
+    challenge = (await asked_further(fresh, who.person))["challenge"]
+    await second_step(fresh, who.person, challenge, totp=who.app.wrong())
+    await second_step(fresh, who.person, challenge, totp=who.app.code())
+    (after,) = await fresh.database.query(counted)
+    assert (after["tried"] - before["tried"], after["done"] - before["done"]) == (1, 1)
+    assert await fresh.database.query("SELECT 1 FROM attempts WHERE key = $1", who.person.id.bytes + AT_SIGN_IN) == []
