@@ -177,6 +177,15 @@ class Settings(Struct, frozen=True, kw_only=True):
             description="How many second factors may be wrong before the next one waits for the minutes of a lock.",
         ),
     ] = 5
+    step_up_minutes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1440,
+            description="How long ago somebody may have proved who they are for what is dangerous: other addresses, passwords, "
+            "factors and roles.",
+        ),
+    ] = 15
     client_retention_days: Annotated[
         int,
         Meta(

@@ -10,11 +10,12 @@ from api.asking import Accepted, accepted, ask, recorded_headers
 from api.auth import anyone, signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, only_at, user_etag
-from api.declared import BODY, COMMAND, HASHING, PARAMETERS, TOKEN, declared
+from api.declared import BODY, COMMAND, HASHING, PARAMETERS, STEP_UP, TOKEN, declared
 from api.even_answers import even
 from api.fields import CHECKS_BESIDE_PASSWORD, Email, LinkToken, PresentPassword, Reason
 from api.limits import VERIFICATION, limited
 from api.reasons import NotFound, StaleVersion
+from api.step_up import require_step_up
 from api.views import require_sight
 from commands.change_email import ChangeEmail
 from commands.errors import (
@@ -81,7 +82,7 @@ class Addresses(Controller):
         guards=[signed_in],
         security=[{"token": []}],
         responses=declared(
-            TOKEN, BODY, COMMAND, PARAMETERS, HASHING, NoSuchUser, WrongPassword, TooManyAttempts, StaleVersion
+            TOKEN, STEP_UP, BODY, COMMAND, PARAMETERS, HASHING, NoSuchUser, WrongPassword, TooManyAttempts, StaleVersion
         ),
     )
     async def change_email(
@@ -96,6 +97,7 @@ class Addresses(Controller):
         The answer does not tell whether somebody has that address already.
         """
         require_sight(request, user_id, None)
+        await require_step_up(request)
         await limited(request, VERIFICATION, account=data.email)
         command = only_at(ChangeEmail(user_id, data.email, data.password), user_id, if_match)
         outcome = await ask(request, command, data.reason)

@@ -33,6 +33,7 @@ from api.runtime import runtime
 from api.second_factors import SecondFactors
 from api.sessions import Sessions, SessionsOfUser
 from api.statistics import Statistics
+from api.stepping_up import SteppingUp
 from api.suspensions import Suspensions
 from api.users import Me, Users
 from commands import errors
@@ -69,6 +70,7 @@ ROUTES = (
     Sessions,
     SessionsOfUser,
     Statistics,
+    SteppingUp,
     Suspensions,
     Users,
     openapi_json,

@@ -12,6 +12,7 @@ from msgspec import Struct
 from api.reasons import NotPermitted, RevocationsBehind, SignInRequired
 from api.revocations import Revocations
 from commands.access_tokens import AccessTokens, InvalidAccessToken, UnknownSigningKey
+from commands.authentication import TWO_FACTORS
 from commands.roles import permissions
 
 __all__ = ["Caller", "Gate", "anyone", "may", "not_permitted", "signed_in"]
@@ -21,13 +22,19 @@ Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitab
 
 
 class Caller(Struct, frozen=True):
-    """Someone who has signed in; `position` is that of the log as of which their roles are true."""
+    """Someone who has signed in; `position` is that of the log as of which their roles are true.
+
+    `authenticated_at`, in seconds of the epoch, is when they last proved who they are; 0 for what is not known.
+    """
 
     user_id: UUID
     session_id: UUID
     permissions: frozenset[str]
     position: int
     expires: int
+    authenticated_at: int = 0
+    two_factors: bool = False
+    factor_expected: bool = False
 
     def may(self, permission: str) -> bool:
         """Whether one of the caller's roles gives this permission."""
@@ -79,7 +86,16 @@ class Gate:
         except UnknownSigningKey:
             await self._learn_keys()
             claims = self._tokens.verify(token, now)
-        caller = Caller(claims.sub, claims.sid, permissions(claims.roles), claims.pos, claims.exp)
+        caller = Caller(
+            claims.sub,
+            claims.sid,
+            permissions(claims.roles),
+            claims.pos,
+            claims.exp,
+            claims.auth_time,
+            claims.acr == TWO_FACTORS,
+            claims.factor_expected,
+        )
         if len(self._remembered) >= MOST_REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
         self._remembered[token] = caller

@@ -18,6 +18,7 @@ from api.reasons import (
     MalformedRequest,
     RevocationsBehind,
     SignInRequired,
+    StepUpRequired,
     TooManyRequests,
     UnsupportedMediaType,
 )
@@ -28,13 +29,26 @@ from commands.receipts import IdempotencyKeyReused, RequestInProgress
 from events.errors import QueueFull, StoreUnavailable
 from projections.positions import ViewBehind
 
-__all__ = ["BODY", "COMMAND", "DRY_RUN", "HASHING", "LIMITED", "PARAMETERS", "TOKEN", "UNCHANGED", "VIEW", "declared"]
+__all__ = [
+    "BODY",
+    "COMMAND",
+    "DRY_RUN",
+    "HASHING",
+    "LIMITED",
+    "PARAMETERS",
+    "STEP_UP",
+    "TOKEN",
+    "UNCHANGED",
+    "VIEW",
+    "declared",
+]
 
 Reasons = tuple[type[Exception], ...]
 ALWAYS: Final[Reasons] = (MalformedRequest, InvalidHost, InternalError)
 PARAMETERS: Final[Reasons] = (InvalidParameters,)
 BODY: Final[Reasons] = (MalformedBody, InvalidFields, BodyTooLarge, UnsupportedMediaType)
 TOKEN: Final[Reasons] = (SignInRequired, InvalidAccessToken, RevocationsBehind)
+STEP_UP: Final[Reasons] = (StepUpRequired,)
 LIMITED: Final[Reasons] = (TooManyRequests,)
 COMMAND: Final[Reasons] = (
     StoreUnavailable,

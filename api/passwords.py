@@ -10,12 +10,13 @@ from api.asking import Accepted, accepted, ask, recorded_headers
 from api.auth import signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, only_at, user_etag
-from api.declared import BODY, COMMAND, HASHING, PARAMETERS, TOKEN, declared
+from api.declared import BODY, COMMAND, HASHING, PARAMETERS, STEP_UP, TOKEN, declared
 from api.devices import device_cookie
 from api.even_answers import even
 from api.fields import CHECKS, CHECKS_BESIDE_PASSWORD, AnyAddress, LinkToken, Password, PresentPassword, Reason
 from api.limits import RESET, VERIFICATION, limited
 from api.reasons import StaleVersion
+from api.step_up import require_step_up
 from api.views import require_sight
 from commands.change_password import ChangePassword
 from commands.errors import (
@@ -73,6 +74,7 @@ class Passwords(Controller):
         security=[{"token": []}],
         responses=declared(
             TOKEN,
+            STEP_UP,
             BODY,
             COMMAND,
             PARAMETERS,
@@ -93,6 +95,7 @@ class Passwords(Controller):
     ) -> Response[None]:
         """Choose another password. Every session ends, also this one: sign in with the new password."""
         require_sight(request, user_id, None)
+        await require_step_up(request)
         command = only_at(ChangePassword(user_id, data.password, data.new_password), user_id, if_match)
         outcome = await ask(request, command, data.reason)
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, request.user)))

@@ -25,6 +25,7 @@ from api.reasons import (
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
+    StepUpRequired,
 )
 from commands.access_tokens import InvalidAccessToken
 from commands.errors import SecondFactorRequired
@@ -163,8 +164,12 @@ def answer(error: Exception, *, base_url: str, path: str, request_id: str) -> tu
 def _more(reason: Exception) -> dict[str, Any]:
     """What a problem of this type says beside what all say."""
     if isinstance(reason, SecondFactorRequired):
-        return {"challenge": reason.challenge, "methods": reason.methods, "expires_in": reason.expires_in}
-    return {}
+        return {
+            "challenge": reason.challenge or UNSET,
+            "methods": reason.methods,
+            "expires_in": reason.expires_in or UNSET,
+        }
+    return {"methods": reason.methods} if isinstance(reason, StepUpRequired) else {}
 
 
 def _challenge(reason: Exception) -> str:

@@ -34,6 +34,7 @@ __all__ = [
     "RevocationsBehind",
     "SignInRequired",
     "StaleVersion",
+    "StepUpRequired",
     "TooManyRequests",
     "UnsupportedMediaType",
 ]
@@ -92,6 +93,14 @@ class InvalidRange(Declined):
 
 class SignInRequired(Declined):
     """This needs an access token, as `Authorization: Bearer TOKEN`."""
+
+
+class StepUpRequired(Declined):
+    """This takes a proof of who you are that is fresh: step up with one of the `methods`, and ask again."""
+
+    def __init__(self, methods: Iterable[str] = (), *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(headers=headers)
+        self.methods = tuple(methods)
 
 
 class NotPermitted(Declined):
@@ -153,6 +162,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.InvalidLink: 400,
     SignInRequired: 401,
     InvalidAccessToken: 401,
+    StepUpRequired: 401,
     refusals.InvalidCredentials: 401,
     refusals.SecondFactorRequired: 401,
     refusals.InvalidChallenge: 401,

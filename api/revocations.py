@@ -31,6 +31,7 @@ from events.user import (
     RoleGranted,
     RoleRevoked,
     SignedOutEverywhere,
+    TotpConfirmed,
     UserSuspended,
 )
 
@@ -50,6 +51,7 @@ CUTS_OFF: Final = frozenset(
         PasswordReset,
         EmailChangeUndone,
         UserSuspended,
+        TotpConfirmed,
     )
 )
 """The events from which on older tokens of their stream, a session's or a user's, are refused."""

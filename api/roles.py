@@ -11,9 +11,10 @@ from api.asking import answered
 from api.auth import may
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun
-from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, TOKEN, declared
+from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, STEP_UP, TOKEN, declared
 from api.fields import Reason
 from api.reasons import NotPermitted, StaleVersion
+from api.step_up import require_step_up
 from commands.errors import AddressNotProved, LastAdministrator, NoSuchRole, NoSuchUser
 from commands.grant_role import GrantRole, RevokeRole
 from commands.handler import Command
@@ -44,7 +45,16 @@ class Roles(Controller):
         guards=[may("users:write")],
         security=[{"token": []}],
         responses=declared(
-            TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, NoSuchRole, AddressNotProved, StaleVersion
+            TOKEN,
+            STEP_UP,
+            BODY,
+            COMMAND,
+            PARAMETERS,
+            NotPermitted,
+            NoSuchUser,
+            NoSuchRole,
+            AddressNotProved,
+            StaleVersion,
         )
         | DRY_RUN,
     )
@@ -67,7 +77,16 @@ class Roles(Controller):
         guards=[may("users:write")],
         security=[{"token": []}],
         responses=declared(
-            TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, NoSuchRole, LastAdministrator, StaleVersion
+            TOKEN,
+            STEP_UP,
+            BODY,
+            COMMAND,
+            PARAMETERS,
+            NotPermitted,
+            NoSuchUser,
+            NoSuchRole,
+            LastAdministrator,
+            StaleVersion,
         )
         | DRY_RUN,
     )
@@ -87,4 +106,5 @@ class Roles(Controller):
 async def _changed(
     request: JsonRequest, command: Command[None], user_id: UUID, if_match: str | None, data: ReasonBody | None
 ) -> Response[None]:
+    await require_step_up(request)
     return await answered(request, command, user_id, if_match=if_match, reason=data.reason if data else None)

@@ -10,13 +10,21 @@ from api.asking import answered, ask, recorded_headers
 from api.auth import signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun, only_at, user_etag
-from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, TOKEN, declared
+from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, STEP_UP, TOKEN, declared
 from api.fields import Reason, TotpCode
 from api.reasons import StaleVersion
 from api.roles import ReasonBody
+from api.step_up import require_step_up
 from api.views import require_sight
 from commands.enrol_totp import ConfirmTotp, Enrolled, EnrolTotp
-from commands.errors import FactorThere, NoSecondFactor, NoSuchUser, NotEnrolled, WrongSecondFactor
+from commands.errors import (
+    FactorThere,
+    NoSecondFactor,
+    NoSuchSession,
+    NoSuchUser,
+    NotEnrolled,
+    WrongSecondFactor,
+)
 from commands.issue_recovery_codes import Issued, IssueRecoveryCodes
 from commands.remove_totp import RemoveTotp
 
@@ -43,7 +51,7 @@ class SecondFactors(Controller):
         status_code=HTTP_200_OK,
         guards=[signed_in],
         security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NoSuchUser, FactorThere, StaleVersion),
+        responses=declared(TOKEN, STEP_UP, BODY, COMMAND, PARAMETERS, NoSuchUser, FactorThere, StaleVersion),
     )
     async def enrol(
         self,
@@ -57,6 +65,7 @@ class SecondFactors(Controller):
         It counts for nothing before a first code has confirmed it. Asked again before that, it is another one.
         """
         require_sight(request, user_id, None)
+        await require_step_up(request)
         command = only_at(EnrolTotp(user_id), user_id, if_match)
         outcome = await ask(request, command, data.reason if data else None)
         return Response(outcome.result, headers=recorded_headers(outcome, user_etag(outcome.version, request.user)))
@@ -69,7 +78,16 @@ class SecondFactors(Controller):
         guards=[signed_in],
         security=[{"token": []}],
         responses=declared(
-            TOKEN, BODY, COMMAND, PARAMETERS, NoSuchUser, FactorThere, NotEnrolled, WrongSecondFactor, StaleVersion
+            TOKEN,
+            BODY,
+            COMMAND,
+            PARAMETERS,
+            NoSuchUser,
+            NoSuchSession,
+            FactorThere,
+            NotEnrolled,
+            WrongSecondFactor,
+            StaleVersion,
         ),
     )
     async def confirm(
@@ -77,10 +95,12 @@ class SecondFactors(Controller):
     ) -> Response[Issued]:
         """Show with a first code that the app has the secret. From now on signing in takes a code beside the password.
 
-        Ten recovery codes are answered, each good once in place of a code; they are shown this once.
+        Ten recovery codes are answered, each good once in place of a code; they are shown this once. Older access tokens
+        count no longer: refresh the session for one that knows of the factor.
         """
         require_sight(request, user_id, None)
-        command = only_at(ConfirmTotp(user_id, data.code), user_id, if_match)
+        assert request.user is not None
+        command = only_at(ConfirmTotp(user_id, data.code, request.user.session_id), user_id, if_match)
         outcome = await ask(request, command, data.reason)
         return Response(outcome.result, headers=recorded_headers(outcome, user_etag(outcome.version, request.user)))
 
@@ -91,7 +111,7 @@ class SecondFactors(Controller):
         status_code=HTTP_204_NO_CONTENT,
         guards=[signed_in],
         security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NoSuchUser, StaleVersion) | DRY_RUN,
+        responses=declared(TOKEN, STEP_UP, BODY, COMMAND, PARAMETERS, NoSuchUser, StaleVersion) | DRY_RUN,
     )
     async def remove(
         self,
@@ -103,6 +123,7 @@ class SecondFactors(Controller):
     ) -> Response[None]:
         """Let codes of the app, and the recovery codes that stood in for them, count no longer. Safe to repeat."""
         require_sight(request, user_id, None)
+        await require_step_up(request)
         reason = data.reason if data else None
         return await answered(request, RemoveTotp(user_id), user_id, if_match=if_match, reason=reason)
 
@@ -113,7 +134,7 @@ class SecondFactors(Controller):
         status_code=HTTP_200_OK,
         guards=[signed_in],
         security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NoSuchUser, NoSecondFactor, StaleVersion),
+        responses=declared(TOKEN, STEP_UP, BODY, COMMAND, PARAMETERS, NoSuchUser, NoSecondFactor, StaleVersion),
     )
     async def issue_recovery_codes(
         self,
@@ -124,6 +145,7 @@ class SecondFactors(Controller):
     ) -> Response[Issued]:
         """Be shown ten new recovery codes, this once. Those of before are dead."""
         require_sight(request, user_id, None)
+        await require_step_up(request)
         command = only_at(IssueRecoveryCodes(user_id), user_id, if_match)
         outcome = await ask(request, command, data.reason if data else None)
         return Response(outcome.result, headers=recorded_headers(outcome, user_etag(outcome.version, request.user)))

@@ -44,7 +44,7 @@ from commands.signed_in import SignedIn
 from commands.take_second_step import TakeSecondStep
 from events.errors import StoreUnavailable
 
-__all__ = ["Sessions", "SessionsOfUser", "Tokens"]
+__all__ = ["Sessions", "SessionsOfUser", "Tokens", "access_token"]
 
 _log = structlog.get_logger()
 
@@ -250,14 +250,27 @@ async def _second_step(request: JsonRequest, data: SignInBody) -> Outcome[Signed
         raise InvalidSecondFactor from None
 
 
-def _tokens(request: JsonRequest, outcome: Outcome[SignedIn], position: int, status: int) -> Response[Tokens]:
+def access_token(request: JsonRequest, outcome: Outcome[SignedIn], position: int) -> tuple[str, int]:
+    """The token of a session, true as of a position, and for how many seconds it is good."""
     issued, tokens = outcome.result, runtime_of(request).tokens
     # Its id and its time are the command's, so that a request that is answered again gets the same token.
-    access_token = tokens.mint(
-        issued.user_id, issued.session_id, issued.roles, position, outcome.asked_at, outcome.command_id
+    token = tokens.mint(
+        issued.user_id,
+        issued.session_id,
+        issued.roles,
+        position,
+        outcome.asked_at,
+        outcome.command_id,
+        issued.authentication,
     )
+    return token, tokens.seconds
+
+
+def _tokens(request: JsonRequest, outcome: Outcome[SignedIn], position: int, status: int) -> Response[Tokens]:
+    issued = outcome.result
+    token, seconds = access_token(request, outcome, position)
     return Response(
-        Tokens(access_token, "Bearer", tokens.seconds, issued.refresh_token, issued.session_id, issued.user_id),
+        Tokens(token, "Bearer", seconds, issued.refresh_token, issued.session_id, issued.user_id),
         status_code=status,
         headers=recorded_headers(outcome),
     )

@@ -10,12 +10,13 @@ from api.asking import answered, ask, recorded_headers
 from api.auth import anyone, may, not_permitted
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun, only_at, user_etag
-from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, TOKEN, declared
+from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, STEP_UP, TOKEN, declared
 from api.devices import device_cookie
 from api.fields import LinkToken, Reason
 from api.limits import VERIFICATION, limited
 from api.reasons import NotPermitted, SignInRequired, StaleVersion
 from api.roles import ReasonBody
+from api.step_up import require_step_up
 from commands.errors import InvalidLink, LastAdministrator, LinkExpired, LinkSpent, NoSuchUser
 from commands.suspend_user import ReinstateUser, SuspendUser
 from commands.unlock_user import UnlockByLink, UnlockUser
@@ -43,7 +44,9 @@ class Suspensions(Controller):
         status_code=HTTP_204_NO_CONTENT,
         guards=[may("users:write")],
         security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, LastAdministrator, StaleVersion)
+        responses=declared(
+            TOKEN, STEP_UP, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, LastAdministrator, StaleVersion
+        )
         | DRY_RUN,
     )
     async def suspend(
@@ -55,6 +58,7 @@ class Suspensions(Controller):
         data: JSONBody[ReasonBody | None] = None,
     ) -> Response[None]:
         """Shut the user out. Every session ends at once. Safe to repeat; one administrator always remains."""
+        await require_step_up(request)
         reason = data.reason if data else None
         return await answered(request, SuspendUser(user_id), user_id, if_match=if_match, reason=reason)
 
@@ -65,7 +69,7 @@ class Suspensions(Controller):
         status_code=HTTP_204_NO_CONTENT,
         guards=[may("users:write")],
         security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, StaleVersion) | DRY_RUN,
+        responses=declared(TOKEN, STEP_UP, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, StaleVersion) | DRY_RUN,
     )
     async def reinstate(
         self,
@@ -76,6 +80,7 @@ class Suspensions(Controller):
         data: JSONBody[ReasonBody | None] = None,
     ) -> Response[None]:
         """Let the user in again. Safe to repeat."""
+        await require_step_up(request)
         reason = data.reason if data else None
         return await answered(request, ReinstateUser(user_id), user_id, if_match=if_match, reason=reason)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -10,6 +10,7 @@ from jwt import InvalidTokenError
 from jwt.api_jws import PyJWS
 from msgspec import Struct, ValidationError
 
+from commands.authentication import Authentication
 from commands.signing_keys import ALGORITHM, SigningKey
 
 __all__ = ["CLIENT_ID", "LONGEST_SECONDS", "AccessTokens", "Claims", "InvalidAccessToken", "UnknownSigningKey"]
@@ -29,8 +30,11 @@ class UnknownSigningKey(InvalidAccessToken):
     """The access token names a signing key that this process does not know (yet)."""
 
 
-class Claims(Struct, frozen=True, kw_only=True):
-    """What a token says: whose it is, of which session, with which roles, as of which position of the log."""
+class Claims(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a token says: whose it is, of which session, with which roles, as of which position of the log.
+
+    And when its holder last proved who they are, by what, and whether a second factor is expected of them.
+    """
 
     iss: str
     aud: str
@@ -42,6 +46,10 @@ class Claims(Struct, frozen=True, kw_only=True):
     exp: int
     pos: int
     roles: tuple[str, ...]
+    auth_time: int = 0
+    amr: tuple[str, ...] = ()
+    acr: str = ""
+    factor_expected: bool = False
 
 
 class _Header(Struct):
@@ -75,7 +83,14 @@ class AccessTokens:
         return self._signs is not None
 
     def mint(
-        self, user_id: UUID, session_id: UUID, roles: Iterable[str], position: int, now: datetime, token_id: UUID
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        roles: Iterable[str],
+        position: int,
+        now: datetime,
+        token_id: UUID,
+        authentication: Authentication | None = None,
     ) -> str:
         """A token for a session, true as of `position`: what was recorded later, and cuts it off, has a greater one.
 
@@ -95,6 +110,7 @@ class AccessTokens:
             exp=issued + self.seconds,
             pos=position,
             roles=tuple(sorted(roles)),
+            **_said(authentication),
         )
         headers = {"typ": TYPE, "kid": self._signs.key_id}
         return _jws.encode(msgspec.json.encode(claims), self._signs.private, ALGORITHM, headers)
@@ -130,3 +146,14 @@ class AccessTokens:
             return self._by_id[header.kid]
         except KeyError:
             raise UnknownSigningKey from None
+
+
+def _said(authentication: Authentication | None) -> dict[str, Any]:
+    if authentication is None:
+        return {}
+    return {
+        "auth_time": int(authentication.at.timestamp()),
+        "amr": authentication.amr,
+        "acr": authentication.acr,
+        "factor_expected": authentication.factor_expected,
+    }

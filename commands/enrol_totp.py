@@ -8,9 +8,10 @@ from msgspec import Struct
 from commands.errors import FactorThere, NoSuchUser, NotEnrolled, WrongSecondFactor
 from commands.issue_recovery_codes import Issued, keep_recovery_codes
 from commands.recovery_codes import COUNT
+from commands.step_up import note_step_up
 from commands.totp import KIND, AppSecret, otpauth_uri
 from commands.unit import Unit
-from commands.user import User
+from commands.user import TOTP, User
 from events.user import RecoveryCodesIssued, TotpConfirmed, TotpEnrolled, UserEvent
 
 __all__ = ["ConfirmTotp", "EnrolTotp", "Enrolled"]
@@ -48,10 +49,14 @@ class EnrolTotp(Struct, frozen=True):
 
 
 class ConfirmTotp(Struct, frozen=True):
-    """Show by a first code that the app has the secret: from now on its codes are asked for beside the password."""
+    """Show by a first code that the app has the secret: from now on its codes are asked for beside the password.
+
+    The session in which that is shown has been stepped up by it.
+    """
 
     user_id: UUID
     code: str
+    session_id: UUID | None = None
 
     def decide(self, user: User, *, right: bool) -> list[UserEvent]:
         """The app is a second factor, and there are recovery codes for the day on which it is lost."""
@@ -74,4 +79,6 @@ class ConfirmTotp(Struct, frozen=True):
         assert secret is not None
         assert taken is not None
         await unit.keep_secret(self.user_id, KIND, self.user_id, taken.to_bytes(), secret.revision)
+        if self.session_id is not None:
+            await note_step_up(unit, self.session_id, user, TOTP)
         return await keep_recovery_codes(unit, self.user_id)

@@ -115,11 +115,13 @@ class InvalidCredentials(Refused):
 class SecondFactorRequired(Refused):
     """The password is right, and a second factor is asked for beside it: send it with the challenge, in time.
 
-    `methods` are those by which it may be given, and `expires_in` are seconds.
+    `methods` are those by which it may be given, and `expires_in` are seconds. A session that goes on needs no challenge.
     """
 
-    def __init__(self, challenge: str, methods: Sequence[str], expires_in: int) -> None:
-        super().__init__()
+    def __init__(
+        self, challenge: str = "", methods: Sequence[str] = (), expires_in: int = 0, detail: str | None = None
+    ) -> None:
+        super().__init__(detail)
         self.challenge = challenge
         self.methods = tuple(methods)
         self.expires_in = expires_in

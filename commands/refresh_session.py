@@ -10,7 +10,7 @@ from commands.errors import InvalidRefreshToken
 from commands.refresh_tokens import GRACE, KIND, Family, Presented, read_token
 from commands.secrets import Secret
 from commands.session import Session
-from commands.signed_in import SignedIn
+from commands.signed_in import SignedIn, authentication_of
 from commands.unit import Unit
 from events.session import RefreshTokenReused, SessionContinued, SessionEvent
 
@@ -59,7 +59,7 @@ class RefreshSession(Struct, frozen=True):
         assert secret is not None
         assert session.user_id is not None
         user = await unit.user(session.user_id)
-        if not user.may_sign_in or session.began < user.sessions_end:
+        if not session.lives_for(user):
             raise InvalidRefreshToken
         if verdict is Verdict.REUSED:
             return self._end(unit, session_id, session.user_id, secret)
@@ -68,7 +68,10 @@ class RefreshSession(Struct, frozen=True):
             family = family.rotated(unit.now, lifetime, unit.client.address, unit.client.user_agent)
             await unit.keep_secret(session_id, KIND, session.user_id, family.to_bytes(), secret.revision)
             unit.record_session(session_id, session.user_id, *self.decide_noted(session, unit.now))
-        return SignedIn(session.user_id, session_id, family.token(session_id), user.roles)
+        authentication = authentication_of(family, session, user)
+        return SignedIn(
+            session.user_id, session_id, family.token(session_id), user.roles, authentication=authentication
+        )
 
     def _end(self, unit: Unit, session_id: UUID, user_id: UUID, secret: Secret) -> SignedIn:
         unit.record_session(session_id, user_id, RefreshTokenReused())

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from commands.authentication import PASSWORD
 from commands.errors import InvalidRefreshToken
 
 __all__ = ["GRACE", "KIND", "Family", "Presented", "read_token"]
@@ -40,7 +41,8 @@ class Presented(Struct, frozen=True):
 class Family(Struct, frozen=True):
     """All refresh tokens of one session, of which one lives: that of `generation`.
 
-    `address` and `user_agent` are the client's that began or last refreshed the session.
+    `address` and `user_agent` are the client's that began or last refreshed the session. Its holder proved at
+    `authenticated_at`, by these `methods`, who they are; families of before version 0.2 do not know.
     """
 
     seed: bytes
@@ -49,11 +51,25 @@ class Family(Struct, frozen=True):
     expires_at: datetime
     address: str = ""
     user_agent: str = ""
+    authenticated_at: datetime | None = None
+    methods: tuple[str, ...] = (PASSWORD,)
 
     @classmethod
-    def begun(cls, now: datetime, lifetime: timedelta, address: str = "", user_agent: str = "") -> "Family":
+    def begun(
+        cls,
+        now: datetime,
+        lifetime: timedelta,
+        address: str = "",
+        user_agent: str = "",
+        methods: tuple[str, ...] = (PASSWORD,),
+    ) -> "Family":
         """The family of a new session."""
-        return cls(os.urandom(32), 1, now, now + lifetime, address, user_agent)
+        return cls(os.urandom(32), 1, now, now + lifetime, address, user_agent, now, methods)
+
+    def stepped_up(self, now: datetime, method: str) -> "Family":
+        """The family of a session whose holder has just proved more: the password alone, or a factor beside what came first."""
+        methods = (method,) if method in (PASSWORD, self.methods[0]) else (self.methods[0], method)
+        return replace(self, authenticated_at=now, methods=methods)
 
     def rotated(self, now: datetime, lifetime: timedelta, address: str = "", user_agent: str = "") -> "Family":
         """The family with its next token living."""

@@ -14,9 +14,10 @@ from commands.unit import Unit
 from commands.user import RECOVERY_CODE, TOTP, User
 from events.user import RecoveryCodeUsed, SecondFactorRefused
 
-__all__ = ["AT_SIGN_IN", "Given", "take_second_factor"]
+__all__ = ["AT_SIGN_IN", "AT_STEP_UP", "Given", "take_second_factor"]
 
 AT_SIGN_IN: Final = b"second step"
+AT_STEP_UP: Final = b"step up"
 """Attempts are counted apart for each occasion: those who have a token must not shut out who signs in."""
 
 WAIT: Final = "The second factor was wrong too often; wait a while."

@@ -13,6 +13,7 @@ __all__ = [
     "SessionEvent",
     "SessionExpired",
     "SessionStarted",
+    "SteppedUp",
 ]
 
 STREAM_TYPE = "session"
@@ -29,6 +30,12 @@ class SessionContinued(Event, frozen=True):
     """The session was refreshed for the first time on another day (UTC) than it had been seen on before."""
 
 
+class SteppedUp(Event, frozen=True):
+    """The holder of the session proved once more who they are; `method` says with what ("password", "totp")."""
+
+    method: str
+
+
 class SessionEnded(Event, frozen=True):
     """The session is over: its holder signed out, or someone with the right to did it for them."""
 
@@ -41,4 +48,6 @@ class RefreshTokenReused(Event, frozen=True):
     """A refresh token that had been spent was presented again: someone has a copy, and the session is over for everyone."""
 
 
-SessionEvent: TypeAlias = SessionStarted | SessionContinued | SessionEnded | SessionExpired | RefreshTokenReused
+SessionEvent: TypeAlias = (
+    SessionStarted | SessionContinued | SteppedUp | SessionEnded | SessionExpired | RefreshTokenReused
+)

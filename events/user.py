@@ -208,7 +208,7 @@ class RecoveryCodeUsed(Event, frozen=True):
 
 
 class SecondFactorRefused(Event, frozen=True):
-    """Someone who has the password failed at the second factor too often, and waits. The user is told by mail."""
+    """Someone who has the password, or a session, failed at the second factor too often, and waits; the user is told by mail."""
 
 
 UserEvent: TypeAlias = (

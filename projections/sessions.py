@@ -16,6 +16,7 @@ from events.session import (
     SessionEvent,
     SessionExpired,
     SessionStarted,
+    SteppedUp,
 )
 from events.user import EmailChangeUndone, PasswordChanged, PasswordReset, SignedOutEverywhere, UserSuspended
 from projections.read_model import ReadModel, Row, Several
@@ -58,6 +59,8 @@ def evolve(rows: Sequence[SessionRow], recorded: Recorded[SessionsEvent]) -> Ite
             return [SessionRow(user_id=user_id, session_id=session_id, method=method, started_at=at, last_seen_at=at)]
         case SessionContinued():
             return [replace(row, last_seen_at=at) for row in this]
+        case SteppedUp():
+            return []
         case SessionEnded():
             return _over(this, at, ENDED)
         case SessionExpired():

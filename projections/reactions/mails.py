@@ -160,7 +160,7 @@ def _recovery_code_used(_links: Links, owed: Owed) -> Letter:
 
 
 def _second_factor_refused(_links: Links, owed: Owed) -> Letter:
-    return Letter(_present(owed), "Someone has your password")
+    return Letter(_present(owed), "Someone failed at your second factor")
 
 
 class _Mail(Struct, frozen=True):

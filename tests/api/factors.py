@@ -20,14 +20,17 @@ class Enrolled(Struct):
 
 
 async def enrolled(site: Site, person: Person | None = None) -> Enrolled:
-    """Someone, signed in, who has confirmed an app."""
+    """Someone, signed in, who has confirmed an app; with a token that knows of it."""
     person = person or await site.person()
     shown = await site.post(f"/v1/users/{person.id}/totp", None, person)
     assert shown.status_code == 200, shown.text
     app = App(shown.json()["secret"])
     confirmed = await site.post(f"/v1/users/{person.id}/totp/confirm", {"code": app.code()}, person)
     assert confirmed.status_code == 200, confirmed.text
-    return Enrolled(person, app, confirmed.json()["recovery_codes"])
+    refreshed = await site.post("/v1/sessions/refresh", {"refresh_token": person.tokens["refresh_token"]})
+    assert refreshed.status_code == 200, refreshed.text
+    knowing = Person(person.id, person.email, refreshed.json())
+    return Enrolled(knowing, app, confirmed.json()["recovery_codes"])
 
 
 async def asked_further(site: Site, person: Person, password: str = PASSWORD) -> dict[str, Any]:

@@ -34,7 +34,7 @@ async def test_a_first_code_makes_it_a_factor_and_is_answered_with_recovery_code
     answer = await site.post(f"/v1/users/{person.id}/totp/confirm", {"code": app.code()}, person)
     assert answer.status_code == 200, answer.text
     assert len(set(answer.json()["recovery_codes"])) == 10
-    assert await site.events_after(before) == ["TotpConfirmed", "RecoveryCodesIssued"]
+    assert await site.events_after(before) == ["TotpConfirmed", "RecoveryCodesIssued", "SteppedUp"]
 
 
 async def test_a_second_app_is_not_enrolled_beside_the_first(site):

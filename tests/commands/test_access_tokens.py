@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from commands.access_tokens import AccessTokens, InvalidAccessToken, UnknownSigningKey
+from commands.authentication import Authentication
 from commands.signing_keys import SigningKey
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -208,3 +209,15 @@ def test_refuses_one_letter_that_was_changed(tokens):
         changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
         with pytest.raises(InvalidAccessToken):
             tokens.verify(changed, NOW)
+
+
+def test_tells_when_its_holder_proved_who_they_are_and_by_what(tokens):
+    proof = Authentication(NOW - timedelta(hours=1), ("password", "totp"), factor_expected=True)
+    said = tokens.verify(tokens.mint(uuid4(), uuid4(), (), 1, NOW, uuid4(), proof), NOW)
+    assert (said.auth_time, said.amr, said.acr) == (int(NOW.timestamp()) - 3600, ("pwd", "otp", "mfa"), "two-factors")
+    assert said.factor_expected
+
+
+def test_one_of_before_does_not_tell_and_is_read(tokens):
+    said = tokens.verify(signed(claims()), NOW)
+    assert (said.auth_time, said.amr, said.acr, said.factor_expected) == (0, (), "", False)

@@ -9,7 +9,14 @@ from events.administrators import AdministratorAdded, AdministratorRemoved, Firs
 from events.event import Event
 from events.keys import DataKey
 from events.projection import ParkedEventDiscarded, ParkedEventsRetried
-from events.session import RefreshTokenReused, SessionContinued, SessionEnded, SessionExpired, SessionStarted
+from events.session import (
+    RefreshTokenReused,
+    SessionContinued,
+    SessionEnded,
+    SessionExpired,
+    SessionStarted,
+    SteppedUp,
+)
 from events.user import (
     AddressRegisteredAgain,
     AdministratorsMetadataChanged,
@@ -89,6 +96,7 @@ EXAMPLES: dict[str, Event] = {
         SecondFactorRefused(),
         SessionStarted(OTHER, "password"),
         SessionContinued(),
+        SteppedUp("totp"),
         SessionEnded(),
         SessionExpired(),
         RefreshTokenReused(),

@@ -37,7 +37,7 @@ class Caller:
             return {}
         if self._person is None:
             self._person = self._house.done(newcomer(self._house, self._known, *self._roles))
-            self._known.own = str(self._person.id)
+            self._known.own, self._known.own_session = str(self._person.id), self._person.session_id
         return self._person.headers
 
     def still(self, case: Case[Any]) -> None:

@@ -32,6 +32,7 @@ class Known:
 
     def __init__(self, house: House) -> None:
         self.own = ""
+        self.own_session = ""
         self.users: list[str] = []
         self.promised: set[str] = set()
         self.emails: dict[str, str] = {}

@@ -19,6 +19,7 @@ __all__ = ["enliven"]
 
 CANDIDATES: Final = 8
 OTHERS: Final = {"user_id": "session_id", "session_id": "user_id"}
+IN_ONES_OWN_SESSION: Final = "/step-up"
 
 
 def enliven(case: Case[Any], known: Known) -> None:
@@ -50,6 +51,8 @@ def _path(case: Case[Any], known: Known, chance: Random) -> None:
     sessions = known.told["session_id"]
     if "session_id" in path and not _is_linked(case, path["session_id"], sessions) and chance.random() < 0.7:
         path["session_id"] = known.one("session_id", chance)
+    if case.operation.path.endswith(IN_ONES_OWN_SESSION) and known.own_session and chance.random() < 0.9:
+        path["session_id"] = known.own_session
     for name in {"delivery_id", "position"} & path.keys():
         if not _is_linked(case, path[name], known.told[name]) and chance.random() < 0.8:
             path[name] = known.one(name, chance) or path[name]
@@ -86,7 +89,7 @@ def _headers(case: Case[Any], known: Known, chance: Random, content: int) -> Non
 def _body(case: Case[Any], known: Known, chance: Random) -> None:
     body: Any = case.body
     path = case.path_parameters or {}
-    user_id = str(path.get("user_id"))
+    user_id = known.own if case.operation.path.endswith(IN_ONES_OWN_SESSION) else str(path.get("user_id"))
     if user_id not in known.users:
         user_id = known.user(chance)
     if "email" in body and "password" in body and "user_id" not in path and chance.random() < 0.5:

@@ -10,7 +10,7 @@ from commands.links import RESET_PASSWORD, VERIFY_EMAIL
 from commands.second_factor import AT_SIGN_IN
 from events.connections import connect
 from tests.api.factors import asked_further, enrolled, second_step
-from tests.api.site import in_one_task, served
+from tests.api.site import PASSWORD, Person, in_one_task, served
 
 
 async def test_of_sixty_guesses_at_once_over_four_processes_as_many_are_evaluated_as_allowed(database, monkeypatch):
@@ -142,3 +142,33 @@ async def test_attempts_at_second_factors_are_no_sign_ins(fresh):
     (after,) = await fresh.database.query(counted)
     assert (after["tried"] - before["tried"], after["done"] - before["done"]) == (1, 1)
     assert await fresh.database.query("SELECT 1 FROM attempts WHERE key = $1", who.person.id.bytes + AT_SIGN_IN) == []
+
+
+async def test_a_token_from_before_a_factor_does_not_do_what_takes_one(site):
+    person = await site.person()
+    who = await enrolled(site, await site.signed_in(person.email))
+    assert (await site.get("/v1/me", person)).status_code == 401
+    refreshed = await site.post("/v1/sessions/refresh", {"refresh_token": person.tokens["refresh_token"]})
+    assert refreshed.status_code == 200
+    thief = Person(person.id, person.email, refreshed.json())
+    before = await site.head()
+    answers = [
+        await site.request("DELETE", f"/v1/users/{person.id}/totp", thief),
+        await site.post(f"/v1/users/{person.id}/recovery-codes", None, thief),
+        await site.post(
+            f"/v1/users/{person.id}/password/change", {"password": PASSWORD, "new_password": PASSWORD + "!"}, thief
+        ),
+        await site.post(f"/v1/sessions/{thief.session_id}/step-up", {"password": PASSWORD}, thief),
+        await site.post(f"/v1/sessions/{thief.session_id}/step-up", {"totp": who.app.wrong()}, thief),
+    ]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 401, 403]
+    assert await site.head() == before
+
+
+async def test_one_code_steps_up_once_of_twenty_at_once(site):
+    who = await enrolled(site)
+    code, before = who.app.code(), await site.head()
+    path = f"/v1/sessions/{who.person.session_id}/step-up"
+    answers = await asyncio.gather(*(site.post(path, {"totp": code}, who.person) for _ in range(20)))
+    assert [answer.status_code for answer in answers].count(200) == 1
+    assert await site.events_after(before) == ["SteppedUp"]

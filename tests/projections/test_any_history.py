@@ -15,7 +15,7 @@ from events.codec import has_personal_fields
 from events.data_keys import DataKeys
 from events.event import Recorded
 from events.personal import FORGOTTEN
-from events.session import RefreshTokenReused, SessionContinued, SessionEnded, SessionStarted
+from events.session import RefreshTokenReused, SessionContinued, SessionEnded, SessionStarted, SteppedUp
 from events.store import read_log
 from events.user import (
     DisplayNameChanged,
@@ -52,7 +52,15 @@ facts = st.one_of(
 SESSIONS_EACH = 2
 of_sessions = st.tuples(
     st.integers(0, SESSIONS_EACH - 1),
-    st.sampled_from([SessionStarted(uuid7(), "password"), SessionContinued(), SessionEnded(), RefreshTokenReused()]),
+    st.sampled_from(
+        [
+            SessionStarted(uuid7(), "password"),
+            SessionContinued(),
+            SteppedUp("totp"),
+            SessionEnded(),
+            RefreshTokenReused(),
+        ]
+    ),
 )
 histories = st.lists(st.tuples(st.integers(0, PEOPLE - 1), facts | of_sessions), max_size=40)
 moves = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(0, 3) | st.none()), max_size=6)

@@ -44,5 +44,5 @@ def test_a_recovery_code_that_was_used_is_told_of_with_how_many_are_left():
 
 def test_the_owner_is_told_when_someone_has_the_password_and_not_the_factor():
     refused = Asked(*CONFIRMED, SecondFactorRefused())
-    assert refused.mail["Subject"] == "Someone has your password"
+    assert refused.mail["Subject"] == "Someone failed at your second factor"
     assert "They are not in." in refused.text

@@ -1,0 +1,96 @@
+"""Stepping up: proving once more who one is, in a session that goes on."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+import structlog
+from litestar import Controller, Response, post
+from litestar.params import FromPath, JSONBody
+from litestar.status_codes import HTTP_200_OK
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import asdict
+
+from api.asking import ask, recorded_headers
+from api.auth import signed_in
+from api.bodies import Body, JsonRequest
+from api.declared import BODY, COMMAND, HASHING, PARAMETERS, TOKEN, declared
+from api.fields import PresentPassword, RecoveryCode, TotpCode
+from api.sessions import access_token
+from commands.errors import (
+    NoSecondFactor,
+    NoSuchSession,
+    SecondFactorRequired,
+    TooManyAttempts,
+    WrongPassword,
+    WrongSecondFactor,
+)
+from commands.step_up import StepUp
+
+__all__ = ["SteppingUp"]
+
+_log = structlog.get_logger()
+
+
+class StepUpBody(Body, frozen=True):
+    """The password or, where there is a second factor, that."""
+
+    password: PresentPassword | UnsetType = UNSET
+    totp: TotpCode | UnsetType = UNSET
+    recovery_code: RecoveryCode | UnsetType = UNSET
+
+    forms = (("password",), ("totp",), ("recovery_code",))
+
+
+class SteppedUpToken(Struct, frozen=True):
+    """An access token that tells of the proof; the refresh token stays the one that it was."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+
+
+class SteppingUp(Controller):
+    """For the session in which it is asked, and no other."""
+
+    path = "/v1/sessions/{session_id:uuid}/step-up"
+    tags = ("Sessions",)
+
+    @post(
+        operation_id="step_up",
+        summary="Step up",
+        status_code=HTTP_200_OK,
+        guards=[signed_in],
+        security=[{"token": []}],
+        responses=declared(
+            TOKEN,
+            BODY,
+            COMMAND,
+            HASHING,
+            PARAMETERS,
+            NoSuchSession,
+            WrongPassword,
+            WrongSecondFactor,
+            SecondFactorRequired,
+            NoSecondFactor,
+            TooManyAttempts,
+        ),
+    )
+    async def step_up(
+        self, request: JsonRequest, session_id: FromPath[UUID], data: JSONBody[StepUpBody]
+    ) -> Response[SteppedUpToken]:
+        """Prove once more who you are: with the password or, where the account has a second factor, with that.
+
+        A fresh access token of the same session is answered, with which what is dangerous can be done for a while.
+        """
+        caller = request.user
+        assert caller is not None
+        if caller.session_id != session_id:
+            raise NoSuchSession
+        given: dict[str, Any] = {name: value for name, value in asdict(data).items() if not isinstance(value, UnsetType)}
+        try:
+            outcome = await ask(request, StepUp(session_id, caller.user_id, **given))
+        except ValueError as error:  # what is kept of the password or the factor is broken
+            _log.error("a stored secret is broken", exc_info=error)
+            raise (WrongPassword if "password" in given else WrongSecondFactor) from None
+        token, seconds = access_token(request, outcome, outcome.position)
+        return Response(SteppedUpToken(token, "Bearer", seconds), headers=recorded_headers(outcome))
