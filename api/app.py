@@ -20,6 +20,7 @@ from api.machines import Machines
 from api.metadata import Metadata
 from api.metrics import Metrics
 from api.pages import Pages
+from api.passkeys import Passkeys, PasskeySignIns
 from api.passwords import Passwords, Resets
 from api.problem_pages import ProblemTypes
 from api.problems import MEDIA_TYPE, answer
@@ -45,6 +46,7 @@ MOST_BODY_BYTES = 64 * 1024
 OF_ONE_FIELD = (
     errors.InvalidAddress,
     errors.InvalidDisplayName,
+    errors.InvalidLabel,
     errors.InvalidLocale,
     errors.InvalidMetadata,
     errors.InvalidPicture,
@@ -60,6 +62,8 @@ ROUTES = (
     Me,
     Metadata,
     Pages,
+    PasskeySignIns,
+    Passkeys,
     Passwords,
     ProblemTypes,
     Profiles,

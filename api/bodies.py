@@ -169,7 +169,10 @@ def invalid_fields(document: Any, kind: type[Body]) -> list[FieldError]:
 
 
 def _form(document: dict[str, Any], kind: type[Body]) -> tuple[str, ...]:
-    """The form that was meant: the first of those of which the most fields are there; () where there is but one."""
+    """The form that was meant: the one whose fields are there, or the first of those of which the most are; () for no forms."""
+    for form in kind.forms:
+        if document.keys() == {*form}:
+            return form
     return max(kind.forms, key=lambda form: sum(name in document for name in form), default=())
 
 

@@ -10,6 +10,7 @@ from commands.display_names import MOST_CHARACTERS as LONGEST_NAME
 from commands.display_names import display_name
 from commands.locales import PATTERN, locale
 from commands.metadata import MOST_ENTRIES, MOST_NAME_CHARACTERS, replaced
+from commands.passkeys import label
 from commands.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, acceptable
 from commands.pictures import picture_url
 from commands.time_zones import time_zone
@@ -22,6 +23,7 @@ __all__ = [
     "DisplayName",
     "Email",
     "Entries",
+    "Label",
     "LinkToken",
     "Locale",
     "Password",
@@ -116,6 +118,15 @@ PresentPassword = Annotated[
         extra_json_schema=_said(format="password"),
     ),
 ]
+Label = Annotated[
+    str,
+    Meta(
+        max_length=400,
+        description="What to call it: 1 to 100 characters.",
+        examples=["My telephone"],
+        extra_json_schema=_said(format="display-name", min_length=1, max_length=LONGEST_NAME),
+    ),
+]
 LinkToken = Annotated[
     str,
     Meta(
@@ -158,6 +169,7 @@ CHECKS: Final[dict[str, Callable[[Any, dict[str, Any]], object]]] = {
     "password": _password,
     "new_password": lambda value, _document: acceptable(value, email=""),
     "display_name": lambda value, _document: value is None or display_name(value),
+    "label": lambda value, _document: label(value),
     "locale": lambda value, _document: value is None or locale(value),
     "time_zone": lambda value, _document: value is None or time_zone(value),
     "picture_url": lambda value, _document: value is None or picture_url(value),

@@ -163,13 +163,13 @@ def answer(error: Exception, *, base_url: str, path: str, request_id: str) -> tu
 
 def _more(reason: Exception) -> dict[str, Any]:
     """What a problem of this type says beside what all say."""
-    if isinstance(reason, SecondFactorRequired):
+    if isinstance(reason, SecondFactorRequired | StepUpRequired):
         return {
             "challenge": reason.challenge or UNSET,
             "methods": reason.methods,
             "expires_in": reason.expires_in or UNSET,
         }
-    return {"methods": reason.methods} if isinstance(reason, StepUpRequired) else {}
+    return {}
 
 
 def _challenge(reason: Exception) -> str:

@@ -96,11 +96,23 @@ class SignInRequired(Declined):
 
 
 class StepUpRequired(Declined):
-    """This takes a proof of who you are that is fresh: step up with one of the `methods`, and ask again."""
+    """This takes a proof of who you are that is fresh: step up with one of the `methods`, and ask again.
 
-    def __init__(self, methods: Iterable[str] = (), *, headers: Mapping[str, str] | None = None) -> None:
+    A passkey signs the `challenge`, within `expires_in` seconds.
+    """
+
+    def __init__(
+        self,
+        methods: Iterable[str] = (),
+        challenge: str = "",
+        expires_in: int = 0,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(headers=headers)
         self.methods = tuple(methods)
+        self.challenge = challenge
+        self.expires_in = expires_in
 
 
 class NotPermitted(Declined):
@@ -154,6 +166,8 @@ STATUSES: Final[dict[type[Exception], int]] = {
     DryRunRefused: 400,
     refusals.InvalidAddress: 400,
     refusals.InvalidDisplayName: 400,
+    refusals.InvalidLabel: 400,
+    refusals.InvalidPasskey: 400,
     refusals.InvalidLocale: 400,
     refusals.InvalidTimeZone: 400,
     refusals.InvalidPicture: 400,
@@ -167,6 +181,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.SecondFactorRequired: 401,
     refusals.InvalidChallenge: 401,
     refusals.InvalidSecondFactor: 401,
+    refusals.UnknownPasskey: 401,
     refusals.InvalidRefreshToken: 401,
     NotPermitted: 403,
     refusals.WrongPassword: 403,
@@ -179,6 +194,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.NoSuchReadModel: 404,
     refusals.NoSuchParkedEvent: 404,
     refusals.NoSuchDelivery: 404,
+    refusals.NoSuchPasskey: 404,
     MethodNotAllowed: 405,
     refusals.AddressTaken: 409,
     refusals.LastAdministrator: 409,
@@ -186,6 +202,8 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.FactorThere: 409,
     refusals.NotEnrolled: 409,
     refusals.NoSecondFactor: 409,
+    refusals.PasskeyThere: 409,
+    refusals.TooManyPasskeys: 409,
     RequestInProgress: 409,
     refusals.RebuildUnderWay: 409,
     refusals.LinkExpired: 410,

@@ -24,6 +24,7 @@ from events.session import RefreshTokenReused, SessionEnded, SessionExpired
 from events.tail import Wakeups
 from events.user import (
     EmailChangeUndone,
+    PasskeyAdded,
     PasswordChanged,
     PasswordReset,
     RegistrationLapsed,
@@ -52,6 +53,7 @@ CUTS_OFF: Final = frozenset(
         EmailChangeUndone,
         UserSuspended,
         TotpConfirmed,
+        PasskeyAdded,
     )
 )
 """The events from which on older tokens of their stream, a session's or a user's, are refused."""

@@ -15,6 +15,7 @@ from api.asking import answered, ask, recorded_headers, runtime_of
 from api.auth import signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun, etag
+from api.credentials import Assertion, plain
 from api.declared import BODY, COMMAND, DRY_RUN, HASHING, PARAMETERS, TOKEN, declared
 from api.devices import device_cookie, device_token_of
 from api.even_answers import even
@@ -35,11 +36,13 @@ from commands.errors import (
     NoSuchUser,
     SecondFactorRequired,
     TooManyAttempts,
+    UnknownPasskey,
 )
 from commands.handler import Outcome
 from commands.living_sessions import living_sessions
 from commands.refresh_session import RefreshSession
 from commands.sign_in import SignIn
+from commands.sign_in_with_passkey import SignInWithPasskey
 from commands.signed_in import SignedIn
 from commands.take_second_step import TakeSecondStep
 from events.errors import StoreUnavailable
@@ -50,15 +53,22 @@ _log = structlog.get_logger()
 
 
 class SignInBody(Body, frozen=True):
-    """An address and its password or, where those were answered with a challenge, that and a second factor."""
+    """An address and its password; where those were answered with a challenge, that and a second factor; or a passkey alone."""
 
     email: AnyAddress | UnsetType = UNSET
     password: PresentPassword | UnsetType = UNSET
     challenge: Challenge | UnsetType = UNSET
     totp: TotpCode | UnsetType = UNSET
     recovery_code: RecoveryCode | UnsetType = UNSET
+    passkey: Assertion | UnsetType = UNSET
 
-    forms = (("email", "password"), ("challenge", "totp"), ("challenge", "recovery_code"))
+    forms = (
+        ("email", "password"),
+        ("challenge", "totp"),
+        ("challenge", "recovery_code"),
+        ("challenge", "passkey"),
+        ("passkey",),
+    )
 
 
 class RefreshBody(Body, frozen=True):
@@ -96,6 +106,7 @@ class Sessions(Controller):
             SecondFactorRequired,
             InvalidChallenge,
             InvalidSecondFactor,
+            UnknownPasskey,
             TooManyAttempts,
         ),
     )
@@ -103,10 +114,16 @@ class Sessions(Controller):
         """Open a session. Every account that cannot be signed in to answers alike, whatever the reason.
 
         Where the account has a second factor, the right password is answered with a `challenge`, and that with a code of
-        the authenticator app or a recovery code opens the session.
+        the authenticator app, a passkey or a recovery code opens the session. A passkey alone opens one as well, without a
+        password: `POST /v1/sessions/passkey` is where that begins.
         """
         even(request, when_refused=True)
-        outcome = await (_first_step if isinstance(data.challenge, UnsetType) else _second_step)(request, data)
+        if isinstance(data.challenge, str):
+            outcome = await _second_step(request, data)
+        elif isinstance(data.passkey, Assertion):
+            outcome = await _with_passkey(request, data.passkey)
+        else:
+            outcome = await _first_step(request, data)
         answer = _tokens(request, outcome, outcome.position, HTTP_201_CREATED)
         answer.set_cookie(device_cookie(request, outcome.result.device))
         return answer
@@ -239,15 +256,27 @@ async def _first_step(request: JsonRequest, data: SignInBody) -> Outcome[SignedI
 async def _second_step(request: JsonRequest, data: SignInBody) -> Outcome[SignedIn]:
     assert isinstance(data.challenge, str)
     await limited(request, SIGN_IN)
-    given = {name: None if isinstance(value, UnsetType) else value for name, value in asdict(data).items()}
     command = TakeSecondStep(
-        data.challenge, totp=given["totp"], recovery_code=given["recovery_code"], device=device_token_of(request)
+        data.challenge,
+        totp=data.totp if isinstance(data.totp, str) else None,
+        recovery_code=data.recovery_code if isinstance(data.recovery_code, str) else None,
+        passkey=plain(data.passkey) if isinstance(data.passkey, Assertion) else None,
+        device=device_token_of(request),
     )
     try:
         return await ask(request, command)
     except ValueError as error:  # what is kept of the second factor does not open
         _log.error("a stored second factor is broken", exc_info=error)
         raise InvalidSecondFactor from None
+
+
+async def _with_passkey(request: JsonRequest, passkey: Assertion) -> Outcome[SignedIn]:
+    await limited(request, SIGN_IN)
+    try:
+        return await ask(request, SignInWithPasskey(plain(passkey), device_token_of(request)))
+    except ValueError as error:  # what is kept of it does not open
+        _log.error("a stored passkey is broken", exc_info=error)
+        raise UnknownPasskey from None
 
 
 def access_token(request: JsonRequest, outcome: Outcome[SignedIn], position: int) -> tuple[str, int]:

@@ -4,6 +4,7 @@ The token tells, so that nothing is read for those who have; who has not is told
 """
 
 import time
+from datetime import UTC, datetime
 
 from api.asking import runtime_of
 from api.auth import Caller
@@ -11,7 +12,8 @@ from api.bodies import JsonRequest
 from api.problems import meaning
 from api.reasons import StepUpRequired
 from commands.authentication import PASSWORD, TWO_FACTORS
-from commands.user import fold
+from commands.step_up import step_up_challenge
+from commands.user import PASSKEY, fold
 from events.store import read_stream
 
 __all__ = ["require_step_up"]
@@ -30,7 +32,12 @@ async def require_step_up(request: JsonRequest) -> None:
     if fresh and (caller.two_factors or not caller.factor_expected):
         return
     user = fold(await read_stream(process.writer, process.keys, caller.user_id))
-    raise StepUpRequired(user.second_steps or (PASSWORD,), headers={"WWW-Authenticate": _challenge(caller, seconds)})
+    headers = {"WWW-Authenticate": _challenge(caller, seconds)}
+    if PASSKEY not in user.second_steps:
+        raise StepUpRequired(user.second_steps or (PASSWORD,), headers=headers)
+    now = datetime.now(UTC)
+    token, expires_in = await step_up_challenge(process.writer, process.rules, caller.user_id, caller.session_id, now)
+    raise StepUpRequired(user.second_steps, token, expires_in, headers=headers)
 
 
 def _challenge(caller: Caller, seconds: int) -> str:

@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 from api.asking import ask, recorded_headers
 from api.auth import signed_in
 from api.bodies import Body, JsonRequest
+from api.credentials import Assertion, plain
 from api.declared import BODY, COMMAND, HASHING, PARAMETERS, TOKEN, declared
 from api.fields import PresentPassword, RecoveryCode, TotpCode
 from api.sessions import access_token
@@ -37,8 +38,9 @@ class StepUpBody(Body, frozen=True):
     password: PresentPassword | UnsetType = UNSET
     totp: TotpCode | UnsetType = UNSET
     recovery_code: RecoveryCode | UnsetType = UNSET
+    passkey: Assertion | UnsetType = UNSET
 
-    forms = (("password",), ("totp",), ("recovery_code",))
+    forms = (("password",), ("totp",), ("recovery_code",), ("passkey",))
 
 
 class SteppedUpToken(Struct, frozen=True):
@@ -86,7 +88,11 @@ class SteppingUp(Controller):
         assert caller is not None
         if caller.session_id != session_id:
             raise NoSuchSession
-        given: dict[str, Any] = {name: value for name, value in asdict(data).items() if not isinstance(value, UnsetType)}
+        given: dict[str, Any] = {
+            name: plain(value) if isinstance(value, Assertion) else value
+            for name, value in asdict(data).items()
+            if not isinstance(value, UnsetType)
+        }
         try:
             outcome = await ask(request, StepUp(session_id, caller.user_id, **given))
         except ValueError as error:  # what is kept of the password or the factor is broken

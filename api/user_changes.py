@@ -141,7 +141,7 @@ async def reset_password(operator: Operator, user: str) -> Done:
 async def remove_factors(operator: Operator, user: str) -> Done:
     """Take every second factor from USER, who has lost them.
 
-    The authenticator app counts no longer, nor do the recovery codes; the password is enough from then on, and USER is
+    The authenticator app, passkeys and recovery codes count no longer; the password is enough from then on, and USER is
     told by mail. Make sure first who asks: whoever has the password as well is in. Nobody can do this over HTTP. Safe to
     repeat.
     """

@@ -14,7 +14,7 @@ PASSWORD: Final = "password"  # noqa: S105 - a method, not one
 ONE_FACTOR: Final = "one-factor"
 TWO_FACTORS: Final = "two-factors"
 
-_AMR: Final = {PASSWORD: "pwd", "totp": "otp", "recovery_code": "otp"}
+_AMR: Final = {PASSWORD: "pwd", "totp": "otp", "recovery_code": "otp", "passkey": "pop"}
 
 
 class Authentication(Struct, frozen=True):

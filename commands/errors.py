@@ -10,9 +10,11 @@ __all__ = [
     "InvalidChallenge",
     "InvalidCredentials",
     "InvalidDisplayName",
+    "InvalidLabel",
     "InvalidLink",
     "InvalidLocale",
     "InvalidMetadata",
+    "InvalidPasskey",
     "InvalidPicture",
     "InvalidRefreshToken",
     "InvalidSecondFactor",
@@ -23,14 +25,18 @@ __all__ = [
     "NoSecondFactor",
     "NoSuchDelivery",
     "NoSuchParkedEvent",
+    "NoSuchPasskey",
     "NoSuchReadModel",
     "NoSuchRole",
     "NoSuchSession",
     "NoSuchUser",
     "NotEnrolled",
+    "PasskeyThere",
     "Refused",
     "SecondFactorRequired",
     "TooManyAttempts",
+    "TooManyPasskeys",
+    "UnknownPasskey",
     "WeakPassword",
     "WrongPassword",
     "WrongSecondFactor",
@@ -177,3 +183,27 @@ class NotEnrolled(Refused):
 
 class NoSecondFactor(Refused):
     """The account has no second factor."""
+
+
+class NoSuchPasskey(Refused):
+    """There is no such passkey."""
+
+
+class PasskeyThere(Refused):
+    """This passkey was added already."""
+
+
+class TooManyPasskeys(Refused):
+    """There are 20 passkeys already; remove one first."""
+
+
+class InvalidPasskey(Refused):
+    """What the browser answered does not verify: it is for another challenge, page or account, too old, or was altered."""
+
+
+class InvalidLabel(Refused):
+    """A label has 1 to 100 characters, no control characters and no more than four marks on a letter."""
+
+
+class UnknownPasskey(Refused):
+    """Nobody can be signed in with this passkey."""

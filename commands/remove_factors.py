@@ -4,11 +4,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from commands import recovery_codes, totp
+from commands import passkeys, recovery_codes, totp
 from commands.remove_totp import RemoveTotp
 from commands.unit import Unit
 from commands.user import User
-from events.user import UserEvent
+from events.user import PasskeyRemoved, UserEvent
 
 __all__ = ["RemoveFactors"]
 
@@ -20,12 +20,13 @@ class RemoveFactors(Struct, frozen=True):
 
     def decide(self, user: User) -> list[UserEvent]:
         """Each factor is removed, confirmed or not."""
-        return RemoveTotp(self.user_id).decide(user)
+        removed = [PasskeyRemoved(passkey_id) for passkey_id in sorted(user.passkeys)]
+        return [*RemoveTotp(self.user_id).decide(user), *removed]
 
     async def perform(self, unit: Unit) -> None:
         """Decide on the user's stream, and drop what is kept."""
         events = self.decide(await unit.user(self.user_id))
         unit.record_user(self.user_id, *events)
-        for kind in (totp.KIND, recovery_codes.KIND) if events else ():
+        for kind in (totp.KIND, passkeys.KIND, recovery_codes.KIND) if events else ():
             if secret := await unit.secret(self.user_id, kind):
                 unit.drop_secret(secret)

@@ -15,7 +15,7 @@ __all__ = ["RemoveTotp"]
 
 
 class RemoveTotp(Struct, frozen=True):
-    """Let the codes of the user's app count no longer; the recovery codes, which stood in for them, are gone as well."""
+    """Let the codes of the user's app count no longer. With the last second factor the recovery codes are gone as well."""
 
     user_id: UUID
 
@@ -27,8 +27,10 @@ class RemoveTotp(Struct, frozen=True):
 
     async def perform(self, unit: Unit) -> None:
         """Decide on the user's stream, and drop what is kept."""
-        events = self.decide(await unit.user(self.user_id))
+        user = await unit.user(self.user_id)
+        events = self.decide(user)
         unit.record_user(self.user_id, *events)
-        for kind in (KIND, recovery_codes.KIND) if events else ():
+        kinds = (KIND,) if user.passkeys else (KIND, recovery_codes.KIND)
+        for kind in kinds if events else ():
             if secret := await unit.secret(self.user_id, kind):
                 unit.drop_secret(secret)

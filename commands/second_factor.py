@@ -1,6 +1,7 @@
-"""Taking what is given as the second factor, once: a code of an app, or a recovery code in its place."""
+"""Taking what is given as the second factor, once: a code of an app, a passkey, or a recovery code in their place."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -9,9 +10,10 @@ from commands import recovery_codes, totp
 from commands.errors import Refused, TooManyAttempts
 from commands.present_password import PRESENT
 from commands.recovery_codes import RecoveryCodes
+from commands.take_passkey import take_passkey
 from commands.totp import AppSecret
 from commands.unit import Unit
-from commands.user import RECOVERY_CODE, TOTP, User
+from commands.user import PASSKEY, RECOVERY_CODE, TOTP, User
 from events.user import RecoveryCodeUsed, SecondFactorRefused
 
 __all__ = ["AT_SIGN_IN", "AT_STEP_UP", "Given", "take_second_factor"]
@@ -28,6 +30,9 @@ class Given(Struct, frozen=True):
 
     totp: str | None = None
     recovery_code: str | None = None
+    passkey: Mapping[str, Any] | None = None
+    challenge: str = ""
+    """What the passkey has to have signed."""
 
 
 async def take_second_factor(
@@ -61,6 +66,8 @@ async def take_second_factor(
 async def _taken(unit: Unit, user_id: UUID, user: User, given: Given) -> str | None:
     if given.totp is not None and user.totp:
         return TOTP if await _code_taken(unit, user_id, given.totp) else None
+    if given.passkey is not None and user.passkeys:
+        return PASSKEY if await take_passkey(unit, user_id, given.passkey, given.challenge) else None
     if given.recovery_code is not None and user.second_factors:
         return RECOVERY_CODE if await _recovery_code_taken(unit, user_id, given.recovery_code) else None
     return None

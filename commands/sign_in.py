@@ -6,11 +6,11 @@ from msgspec import Struct
 
 from commands.addresses import any_key
 from commands.attempts import STRANGERS, device_of
+from commands.challenges import SECOND_STEP, Challenge, issue
 from commands.errors import InvalidCredentials, SecondFactorRequired
-from commands.first_steps import FirstStep
 from commands.owners import owner_of
 from commands.secrets import PASSWORD
-from commands.signed_in import NOT_SIGNED_IN, SignedIn, begin_session
+from commands.signed_in import NOT_SIGNED_IN, SignedIn, begin_session, give_attempts_back
 from commands.unit import Unit
 from commands.user import Mail, User
 from events.session import SessionStarted
@@ -81,12 +81,8 @@ class SignIn(Struct, frozen=True):
             await unit.keep_secret(user_id, PASSWORD, user_id, verified.rehashed.encode(), secret.revision)
         session_id = unit.new_id()
         if not events:
-            unit.refuse(_second_step(unit, FirstStep(user_id, session_id, user.version), user))
+            challenge, seconds = issue(unit, SECOND_STEP, Challenge(user_id, session_id, user.version))
+            unit.refuse(SecondFactorRequired(challenge, user.second_steps, seconds))
             return NOT_SIGNED_IN
+        await give_attempts_back(unit, user, self.device)
         return await begin_session(unit, session_id, user, events, self.device)
-
-
-def _second_step(unit: Unit, first: FirstStep, user: User) -> SecondFactorRequired:
-    minutes = unit.rules.second_step_minutes
-    challenge = first.challenge(unit.rules.links_key, unit.now + timedelta(minutes=minutes))
-    return SecondFactorRequired(challenge, user.second_steps, minutes * 60)

@@ -16,7 +16,7 @@ from commands.unit import Unit
 from commands.user import User
 from events.session import SessionStarted
 
-__all__ = ["NOT_SIGNED_IN", "SignedIn", "authentication_of", "begin_session"]
+__all__ = ["NOT_SIGNED_IN", "SignedIn", "authentication_of", "begin_session", "give_attempts_back"]
 
 
 class SignedIn(Struct, frozen=True):
@@ -48,11 +48,16 @@ async def begin_session(
     unit.record_session(session_id, user.id, *events)
     await unit.keep_secret(session_id, KIND, user.id, family.to_bytes())
     known = device_of(unit.rules.devices_key, user.id, device)
-    if isinstance(user.email, str):
-        await unit.forget_attempts(any_key(unit.rules.claims_key, user.email), known)
     token = device_token(unit.rules.devices_key, user.id, new_device() if known == STRANGERS else known)
     authentication = Authentication(unit.now, methods, bool(user.second_factors))
     return SignedIn(user.id, session_id, family.token(session_id), user.roles, token, authentication)
+
+
+async def give_attempts_back(unit: Unit, user: User, device: str | None) -> None:
+    """Whoever got in with the password has not guessed it."""
+    if user.id is not None and isinstance(user.email, str):
+        known = device_of(unit.rules.devices_key, user.id, device)
+        await unit.forget_attempts(any_key(unit.rules.claims_key, user.email), known)
 
 
 def authentication_of(family: Family, session: Session, user: User) -> Authentication:

@@ -22,6 +22,9 @@ from events.user import (
     FormerAddressReleased,
     LocaleChanged,
     OwnMetadataChanged,
+    PasskeyAdded,
+    PasskeyCountWentBack,
+    PasskeyRemoved,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
@@ -47,10 +50,22 @@ from events.user import (
     VerificationRequested,
 )
 
-__all__ = ["MOST_MAILS_AN_HOUR", "NOBODY", "RECOVERY_CODE", "TOTP", "FormerAddress", "Mail", "User", "evolve", "fold"]
+__all__ = [
+    "MOST_MAILS_AN_HOUR",
+    "NOBODY",
+    "PASSKEY",
+    "RECOVERY_CODE",
+    "TOTP",
+    "FormerAddress",
+    "Mail",
+    "User",
+    "evolve",
+    "fold",
+]
 
 MOST_MAILS_AN_HOUR: Final = 5
 TOTP: Final = "totp"
+PASSKEY: Final = "passkey"
 RECOVERY_CODE: Final = "recovery_code"
 
 
@@ -80,7 +95,7 @@ class User(Struct, frozen=True):
     of the address, of another address, for another password: only their links live, and none at 0. A registration that was
     superseded or has lapsed is `over`. What was recorded of a session before position `sessions_end` is over as well.
     Secrets of an app are `totp_enrolled` until a first code makes them `totp`. A sign-in whose first step was taken before
-    version `first_steps_end` begins anew.
+    version `first_steps_end` begins anew; `factors_version` is that of the last factor that was added or removed.
     """
 
     id: UUID | None = None
@@ -107,7 +122,9 @@ class User(Struct, frozen=True):
     sessions_end: int = 0
     totp_enrolled: bool = False
     totp: bool = False
+    passkeys: frozenset[UUID] = frozenset()
     recovery_codes: int = 0
+    factors_version: int = 0
     first_steps_end: int = 0
     mailed: Mapping[str, tuple[datetime, ...]] = {}
 
@@ -129,7 +146,7 @@ class User(Struct, frozen=True):
     @property
     def second_factors(self) -> tuple[str, ...]:
         """What is asked for beside the password, any one of it; nothing where the password is enough."""
-        return (TOTP,) if self.totp else ()
+        return (*((TOTP,) if self.totp else ()), *((PASSKEY,) if self.passkeys else ()))
 
     @property
     def second_steps(self) -> tuple[str, ...]:
@@ -204,8 +221,14 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
             return lock | _mailed(user, recorded, Mail.LOCK)
         case UserUnlocked():
             return {"locked_until": None, "lock_version": 0}
-        case TotpEnrolled() | TotpConfirmed() | TotpRemoved() | RecoveryCodesIssued() | RecoveryCodeUsed():
-            return _factor_changes(event, recorded.version)
+        case TotpEnrolled():
+            return {"totp_enrolled": True}
+        case TotpConfirmed() | TotpRemoved() | PasskeyAdded() | PasskeyRemoved():
+            return _factor_changes(user, event, recorded.version)
+        case RecoveryCodesIssued(count=left) | RecoveryCodeUsed(left=left):
+            return {"recovery_codes": left}
+        case PasskeyCountWentBack():
+            return {}
         case SecondFactorRefused():
             return _mailed(user, recorded, Mail.SECOND_FACTOR)
         case unreachable:
@@ -235,21 +258,27 @@ def _address_changes(
 
 
 def _factor_changes(
-    event: TotpEnrolled | TotpConfirmed | TotpRemoved | RecoveryCodesIssued | RecoveryCodeUsed, version: int
+    user: User, event: TotpConfirmed | TotpRemoved | PasskeyAdded | PasskeyRemoved, version: int
 ) -> dict[str, Any]:
+    totp, passkeys, added = user.totp, user.passkeys, {"factors_version": version}
+    removed = added | {"first_steps_end": version}
     match event:
-        case TotpEnrolled():
-            return {"totp_enrolled": True}
         case TotpConfirmed():
-            return {"totp_enrolled": False, "totp": True}
+            return added | {"totp_enrolled": False, "totp": True}
+        case PasskeyAdded(passkey_id=passkey_id):
+            return added | {"passkeys": passkeys | {passkey_id}}
         case TotpRemoved():
-            return {"totp_enrolled": False, "totp": False, "recovery_codes": 0, "first_steps_end": version}
-        case RecoveryCodesIssued(count=count):
-            return {"recovery_codes": count}
-        case RecoveryCodeUsed(left=left):
-            return {"recovery_codes": left}
+            return removed | {"totp_enrolled": False, "totp": False} | _codes_left(factors=bool(passkeys))
+        case PasskeyRemoved(passkey_id=passkey_id):
+            left = passkeys - {passkey_id}
+            return removed | {"passkeys": left} | _codes_left(factors=totp or bool(left))
         case unreachable:
             assert_never(unreachable)
+
+
+def _codes_left(*, factors: bool) -> dict[str, Any]:
+    """Recovery codes stand in for what is there, and for nothing else."""
+    return {} if factors else {"recovery_codes": 0}
 
 
 def _without(former: Iterable[FormerAddress], email: str | Forgotten) -> tuple[FormerAddress, ...]:

@@ -20,7 +20,7 @@ STREAM_TYPE = "session"
 
 
 class SessionStarted(Event, frozen=True):
-    """The user signed in; `method` says with what ("password", "password+totp", "password+recovery_code")."""
+    """The user signed in; `method` says with what ("password", "password+totp", "passkey")."""
 
     user_id: UUID
     method: str

@@ -19,6 +19,9 @@ __all__ = [
     "FormerAddressReleased",
     "LocaleChanged",
     "OwnMetadataChanged",
+    "PasskeyAdded",
+    "PasskeyCountWentBack",
+    "PasskeyRemoved",
     "PasswordChanged",
     "PasswordReset",
     "PasswordResetRequested",
@@ -211,6 +214,25 @@ class SecondFactorRefused(Event, frozen=True):
     """Someone who has the password, or a session, failed at the second factor too often, and waits; the user is told by mail."""
 
 
+class PasskeyAdded(Event, frozen=True):
+    """The user has a passkey more, under a name of their own: a second factor, which signs in without a password as well."""
+
+    passkey_id: UUID
+    label: Personal[str]
+
+
+class PasskeyRemoved(Event, frozen=True):
+    """A passkey of the user opens nothing any more."""
+
+    passkey_id: UUID
+
+
+class PasskeyCountWentBack(Event, frozen=True):
+    """A passkey signed that says it has signed less often than it had before, as a copy would; it was refused."""
+
+    passkey_id: UUID
+
+
 UserEvent: TypeAlias = (
     UserRegistered
     | VerificationRequested
@@ -244,4 +266,7 @@ UserEvent: TypeAlias = (
     | RecoveryCodesIssued
     | RecoveryCodeUsed
     | SecondFactorRefused
+    | PasskeyAdded
+    | PasskeyRemoved
+    | PasskeyCountWentBack
 )

@@ -143,7 +143,7 @@ PUBLISHED: Final = (
         columns=(
             Column("user_id", "Whose it is."),
             Column("session_id", "The session."),
-            Column("method", "With what the user signed in, as password or password+totp."),
+            Column("method", "With what the user signed in, as password, password+totp or passkey."),
             Column("started_at", "When the user signed in."),
             Column("last_seen_at", "When it began or, on a later day, was first refreshed."),
             Column("ended_at", "When it ended; null while it can be gone on with."),

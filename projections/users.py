@@ -23,6 +23,9 @@ from events.user import (
     FormerAddressReleased,
     LocaleChanged,
     OwnMetadataChanged,
+    PasskeyAdded,
+    PasskeyCountWentBack,
+    PasskeyRemoved,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
@@ -184,6 +187,9 @@ def _changes(row: KnownUser, event: UserEvent) -> dict[str, Any]:
             | RecoveryCodesIssued()
             | RecoveryCodeUsed()
             | SecondFactorRefused()
+            | PasskeyAdded()
+            | PasskeyRemoved()
+            | PasskeyCountWentBack()
         ):
             return {}
         case unreachable:

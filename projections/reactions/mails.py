@@ -15,6 +15,9 @@ from events.user import (
     EmailChanged,
     EmailChangeRequested,
     EmailChangeUndone,
+    PasskeyAdded,
+    PasskeyCountWentBack,
+    PasskeyRemoved,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
@@ -139,11 +142,11 @@ def _locked(links: Links, owed: Owed) -> Letter:
 
 
 def _factor_added(_links: Links, owed: Owed) -> Letter:
-    return Letter(_present(owed), "Your account has a second factor now")
+    return Letter(_present(owed), "A second factor was added to your account")
 
 
 def _factor_removed(_links: Links, owed: Owed) -> Letter:
-    if not owed.before.totp:
+    if isinstance(owed.answered.event, TotpRemoved) and not owed.before.totp:
         raise Obsolete("It had never been confirmed, and so was none.")
     return Letter(_present(owed), "A second factor of your account was removed")
 
@@ -157,6 +160,10 @@ def _recovery_codes_issued(_links: Links, owed: Owed) -> Letter:
 def _recovery_code_used(_links: Links, owed: Owed) -> Letter:
     assert isinstance(owed.answered.event, RecoveryCodeUsed)
     return Letter(_present(owed), "A recovery code of your account was used", {"left": owed.answered.event.left})
+
+
+def _passkey_refused(_links: Links, owed: Owed) -> Letter:
+    return Letter(_present(owed), "Somebody may have a copy of your passkey")
 
 
 def _second_factor_refused(_links: Links, owed: Owed) -> Letter:
@@ -183,6 +190,7 @@ MAILS: Final[dict[str, _Mail]] = {
     "factor-removed": _Mail(_factor_removed),
     "recovery-codes-issued": _Mail(_recovery_codes_issued),
     "recovery-code-used": _Mail(_recovery_code_used),
+    "passkey-refused": _Mail(_passkey_refused),
     "second-factor-refused": _Mail(_second_factor_refused, Mail.SECOND_FACTOR),
 }
 """Each kind of mail, by the slot of its deliveries, which is also the name of its templates."""
@@ -199,7 +207,10 @@ SLOTS: Final[dict[type[Event], str]] = {
     PasswordReset: "password-changed",
     UserLocked: "locked",
     TotpConfirmed: "factor-added",
+    PasskeyAdded: "factor-added",
     TotpRemoved: "factor-removed",
+    PasskeyRemoved: "factor-removed",
+    PasskeyCountWentBack: "passkey-refused",
     RecoveryCodesIssued: "recovery-codes-issued",
     RecoveryCodeUsed: "recovery-code-used",
     SecondFactorRefused: "second-factor-refused",

@@ -7,8 +7,17 @@ from msgspec import Struct
 
 from tests.api.site import PASSWORD, Person, Site
 from tests.apps import App
+from tests.authenticators import Authenticator
 
-__all__ = ["Enrolled", "asked_further", "enrolled", "second_step", "signed_in"]
+__all__ = [
+    "Enrolled",
+    "asked_further",
+    "enrolled",
+    "passkey_challenge",
+    "second_step",
+    "signed_in",
+    "with_passkey",
+]
 
 
 class Enrolled(Struct):
@@ -52,3 +61,26 @@ async def signed_in(site: Site, who: Enrolled) -> Person:
     answer = await second_step(site, who.person, totp=who.app.code())
     assert answer.status_code == 201, answer.text
     return Person(who.person.id, who.person.email, answer.json())
+
+
+async def with_passkey(
+    site: Site, person: Person | None = None, authenticator: Authenticator | None = None
+) -> tuple[Person, Authenticator, dict[str, Any]]:
+    """Someone, signed in, with a passkey; the authenticator that holds it, and what adding it was answered with."""
+    person = person or await site.person()
+    authenticator = authenticator or Authenticator(site.settings.base_url)
+    options = await site.post(f"/v1/users/{person.id}/passkeys/options", None, person)
+    assert options.status_code == 200, options.text
+    body = {"label": "My telephone", "credential": authenticator.make(options.json())}
+    added = await site.post(f"/v1/users/{person.id}/passkeys", body, person)
+    assert added.status_code == 200, added.text
+    refreshed = await site.post("/v1/sessions/refresh", {"refresh_token": person.tokens["refresh_token"]})
+    assert refreshed.status_code == 200, refreshed.text
+    return Person(person.id, person.email, refreshed.json()), authenticator, added.json()
+
+
+async def passkey_challenge(site: Site) -> str:
+    """What a passkey has to sign to sign somebody in."""
+    options = await site.post("/v1/sessions/passkey", None)
+    assert options.status_code == 200, options.text
+    return str(options.json()["challenge"])

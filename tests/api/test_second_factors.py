@@ -98,6 +98,8 @@ async def test_what_is_wrong_with_a_second_step_is_told_apart(site):
         ({"email": "a@example.com", "password": "x", "totp": "123456"}, ["/totp"]),
         ({"email": "a@example.com", "password": "x", "challenge": "x", "totp": "123456"}, ["/challenge", "/totp"]),
         ({"challenge": "x"}, ["/totp"]),
+        ({"passkey": "x"}, ["/passkey"]),
+        ({"challenge": "x", "passkey": {}}, ["/passkey"]),
         ({"challenge": "x", "totp": "12345"}, ["/totp"]),
         ({"challenge": "x", "totp": 123456}, ["/totp"]),
         ({"challenge": "x", "totp": "123456", "recovery_code": "x"}, ["/recovery_code"]),

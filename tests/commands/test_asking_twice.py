@@ -18,6 +18,7 @@ from commands.grant_role import GrantRole, RevokeRole
 from commands.lapse_registration import LapseRegistration
 from commands.release_former_address import ReleaseFormerAddress
 from commands.remove_factors import RemoveFactors
+from commands.remove_passkey import RemovePasskey
 from commands.remove_totp import RemoveTotp
 from commands.suspend_user import ReinstateUser, SuspendUser
 from commands.undo_email_change import UndoEmailChange
@@ -36,6 +37,9 @@ from events.user import (
     FormerAddressReleased,
     LocaleChanged,
     OwnMetadataChanged,
+    PasskeyAdded,
+    PasskeyCountWentBack,
+    PasskeyRemoved,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
@@ -68,6 +72,7 @@ names = st.none() | st.sampled_from(["Ada", "Countess"])
 locales = st.none() | st.sampled_from(["en", "fr-FR"])
 zones = st.none() | st.sampled_from(["Europe/London", "Asia/Tokyo"])
 pictures = st.none() | st.just("https://example.com/a.png")
+passkeys = st.sampled_from([UUID(int=7), UUID(int=8)])
 roles = st.sampled_from(["auditor", "analyst", "administrator"])
 values = st.recursive(
     st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["x", "y"]),
@@ -110,6 +115,9 @@ facts = st.one_of(
     st.builds(AdministratorsMetadataChanged, changes),
     st.builds(RoleGranted, roles),
     st.builds(RoleRevoked, roles),
+    st.builds(PasskeyAdded, passkeys, st.just("A key")),
+    st.builds(PasskeyRemoved, passkeys),
+    st.builds(PasskeyCountWentBack, passkeys),
     st.builds(RecoveryCodesIssued, st.just(10)),
     st.builds(RecoveryCodeUsed, st.integers(0, 9)),
 )
@@ -126,6 +134,7 @@ asked = st.one_of(
     st.builds(RevokeRole, st.just(ADA), roles).map(lambda command: command.decide),
     st.sampled_from([SuspendUser(ADA).decide, ReinstateUser(ADA).decide, UnlockUser(ADA).decide]),
     st.sampled_from([RemoveTotp(ADA).decide, RemoveFactors(ADA).decide]),
+    st.builds(RemovePasskey, st.just(ADA), passkeys).map(lambda command: command.decide),
     st.just(lambda user: ConfirmTotp(ADA, "").decide(user, right=True)),
     st.just(lambda user: LiftLock(ADA).decide(user, LATE)),
     st.just(lambda user: LapseRegistration(ADA).decide(user, LATE, 72)),

@@ -15,6 +15,7 @@ from commands.errors import (
     InvalidCredentials,
     InvalidSecondFactor,
     NoSecondFactor,
+    NoSuchPasskey,
     NoSuchUser,
     NotEnrolled,
     SecondFactorRequired,
@@ -23,12 +24,15 @@ from commands.errors import (
 )
 from commands.issue_recovery_codes import IssueRecoveryCodes
 from commands.remove_factors import RemoveFactors
+from commands.remove_passkey import RemovePasskey
 from commands.remove_totp import RemoveTotp
 from commands.sign_in import SignIn
 from commands.suspend_user import SuspendUser
 from commands.take_second_step import TakeSecondStep
 from events.user import (
     EmailVerified,
+    PasskeyAdded,
+    PasskeyRemoved,
     RecoveryCodesIssued,
     TotpConfirmed,
     TotpEnrolled,
@@ -39,7 +43,7 @@ from events.user import (
 from tests.apps import App
 from tests.muster import PASSWORD
 
-ada = UUID(int=1)
+ada, KEY = UUID(int=1), UUID(int=7)
 PROVED = (UserRegistered("ada@example.com"), EmailVerified())
 ENROLLED = (*PROVED, TotpEnrolled())
 CONFIRMED = (*ENROLLED, TotpConfirmed(), RecoveryCodesIssued(10))
@@ -68,7 +72,23 @@ class TestRules:
             for command in (RemoveTotp(ada), RemoveFactors(ada)):
                 given(*past).when(command).then(TotpRemoved())
                 given(*past, TotpRemoved()).when(command).then_nothing()
+        both = (*CONFIRMED, PasskeyAdded(KEY, "A key"))
+        given(*both).when(RemoveFactors(ada)).then(TotpRemoved(), PasskeyRemoved(KEY))
+        given(*both).when(RemovePasskey(ada, KEY)).then(PasskeyRemoved(KEY))
+        given(*CONFIRMED).when(RemovePasskey(ada, KEY)).then_refused(NoSuchPasskey)
         given(*PROVED).when(RemoveTotp(ada)).then_nothing()
+
+    @pytest.mark.parametrize(
+        ("past", "codes"),
+        [
+            ((TotpRemoved(),), 0),
+            ((PasskeyAdded(UUID(int=7), "A key"), TotpRemoved()), 10),
+            ((PasskeyAdded(UUID(int=7), "A key"), TotpRemoved(), PasskeyRemoved(UUID(int=7))), 0),
+            ((PasskeyAdded(UUID(int=7), "A key"), PasskeyRemoved(UUID(int=7))), 10),
+        ],
+    )
+    def test_recovery_codes_go_with_the_last_factor(self, given, past, codes):
+        assert given(*CONFIRMED, *past).user.recovery_codes == codes
 
     def test_recovery_codes_stand_in_for_a_factor_that_is_there(self, given):
         given(*CONFIRMED).when(IssueRecoveryCodes(ada)).then(RecoveryCodesIssued(10))

@@ -45,6 +45,8 @@ HOUR = timedelta(hours=1)
         (("password",), "one-factor", ("pwd",)),
         (("password", "totp"), "two-factors", ("pwd", "otp", "mfa")),
         (("password", "recovery_code"), "two-factors", ("pwd", "otp", "mfa")),
+        (("password", "passkey"), "two-factors", ("pwd", "pop", "mfa")),
+        (("passkey",), "two-factors", ("pop", "mfa")),
     ],
 )
 def test_methods_have_registered_names(methods, acr, amr):
@@ -78,6 +80,8 @@ class TestFamilies:
             (("password",), "totp", ("password", "totp")),
             (("password", "totp"), "recovery_code", ("password", "recovery_code")),
             (("password", "totp"), "password", ("password",)),
+            (("passkey",), "passkey", ("passkey",)),
+            (("passkey",), "totp", ("passkey", "totp")),
         ],
     )
     def test_what_was_proved_last_counts_beside_what_came_first(self, begun, method, methods):

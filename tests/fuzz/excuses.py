@@ -29,6 +29,7 @@ ACCEPTING: Final = [
 
 REFUSALS: Final = {
     "invalid-link": "a token of the right form may be a forgery",
+    "invalid-passkey": "an answer of the right form may be to nothing that was asked",
     "invalid-cursor": "a cursor is signed, for one caller and one list",
     "invalid-range": "a schema does not hold one day against another",
     "weak-password": "nor does a schema know the address that a password is not to be",

@@ -16,11 +16,14 @@ from tests.fuzz.run import Asked, Report, fuzz
 
 pytestmark = pytest.mark.timeout(300)
 SEED: Final = 4
-# What the operator's one link is for was done to make the administrator. No code of an app is found by chance.
+# What the operator's one link is for was done to make the administrator. No code of an app, and no
+# signature, is found by chance.
 NEVER_DONE: Final = {
     "POST /v1/administrators",
     "POST /v1/users/{user_id}/totp/confirm",
     "POST /v1/users/{user_id}/recovery-codes",
+    "POST /v1/users/{user_id}/passkeys",
+    "DELETE /v1/users/{user_id}/passkeys/{passkey_id}",
 }
 
 

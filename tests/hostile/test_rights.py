@@ -30,6 +30,11 @@ TABLE: dict[str, tuple[int, ...]] = {
     "confirm_totp": (401, 409, 404, 404, 404, 404, 401),
     "remove_totp": (401, 204, 404, 404, 404, 404, 401),
     "issue_recovery_codes": (401, 409, 404, 404, 404, 404, 401),
+    "passkeys_of_user": (401, 200, 404, 404, 404, 404, 401),
+    "offer_passkey": (401, 200, 404, 404, 404, 404, 401),
+    "add_passkey": (401, 400, 404, 404, 404, 404, 401),
+    "remove_passkey": (401, 404, 404, 404, 404, 404, 401),
+    "offer_passkey_sign_in": (200, 200, 200, 200, 200, 200, 200),
     "suspend_user": (401, 403, 403, 403, 403, 204, 401),
     "reinstate_user": (401, 403, 403, 403, 403, 204, 401),
     "unlock_user": (401, 403, 403, 403, 403, 204, 401),
@@ -74,6 +79,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "undo_email_change": {"token": "A" * 80},
     "change_password": {"password": PASSWORD, "new_password": "another horse, another battery"},
     "confirm_totp": {"code": "123456"},
+    "add_passkey": {
+        "label": "A key",
+        "credential": {
+            "id": "AAAA",
+            "rawId": "AAAA",
+            "type": "public-key",
+            "response": {"clientDataJSON": "AAAA", "attestationObject": "AAAA"},
+        },
+    },
     "request_password_reset": {"email": "nobody@example.com"},
     "reset_password": {"token": "A" * 80, "password": PASSWORD},
     "step_up": {"password": PASSWORD},
@@ -124,7 +138,7 @@ async def test_is_answered(site, operations, somebody, other, auditor, analyst, 
     callers = {"anonymous": None, "self": owner, "other": other, "auditor": auditor, "analyst": analyst}
     person = {**callers, "administrator": site.administrator, "suspended": suspended}[caller]
     method, template = operations[name]
-    nothing: dict[str, Any] = {"delivery_id": uuid4(), "position": 1}
+    nothing: dict[str, Any] = {"delivery_id": uuid4(), "passkey_id": uuid4(), "position": 1}
     path = template.format(
         user_id=owner.id, session_id=owner.session_id, role="nobody", slug="not-found", name="users", **nothing
     )
@@ -158,6 +172,10 @@ async def test_is_answered(site, operations, somebody, other, auditor, analyst, 
         "confirm_totp",
         "remove_totp",
         "issue_recovery_codes",
+        "passkeys_of_user",
+        "offer_passkey",
+        "add_passkey",
+        "remove_passkey",
         "sessions_of_user",
         "step_up",
         "end_session",
@@ -168,7 +186,7 @@ async def test_what_is_anothers_answers_exactly_as_what_does_not_exist(site, ope
     method, template = operations[name]
     answers = []
     for user_id, session_id in ((somebody.id, somebody.session_id), (uuid4(), uuid4())):
-        path = template.format(user_id=user_id, session_id=session_id)
+        path = template.format(user_id=user_id, session_id=session_id, passkey_id=session_id)
         answer = await site.request(method, path, other, json=BODIES.get(name), headers={"X-Request-Id": "same"})
         told = {**answer.json(), "instance": ""}
         headers = {key: value for key, value in answer.headers.items() if key not in ("traceparent", "content-length")}
@@ -184,7 +202,7 @@ async def test_the_id_of_something_else_is_the_id_of_nothing(site, operations, s
         ):
             for other in others if placeholder in template else ():
                 before = await site.head()
-                path = template.replace(placeholder, str(other)).format(role="auditor")
+                path = template.replace(placeholder, str(other)).format(role="auditor", passkey_id=uuid4())
                 answer = await site.request(method, path, site.administrator, json=BODIES.get(name))
                 expected = 202 if name == "resend_verification" else 400 if "token" in BODIES.get(name, {}) else 404
                 assert answer.status_code == expected, f"{name}: {answer.text}"

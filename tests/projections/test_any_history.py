@@ -20,6 +20,7 @@ from events.store import read_log
 from events.user import (
     DisplayNameChanged,
     EmailVerified,
+    PasskeyAdded,
     PasswordChanged,
     RecoveryCodeUsed,
     RegistrationSuperseded,
@@ -45,6 +46,7 @@ facts = st.one_of(
     st.just(VerificationRequested()),
     st.builds(DisplayNameChanged, st.none() | st.text("abc", max_size=3)),
     st.builds(RoleGranted, st.sampled_from(["auditor", "analyst"])),
+    st.builds(PasskeyAdded, st.just(UUID(int=7)), st.text("abc", min_size=1, max_size=3)),
     st.builds(RoleRevoked, st.sampled_from(["auditor", "analyst"])),
     st.sampled_from([SignedOutEverywhere(), UserLocked(NOON), PasswordChanged(), TotpConfirmed(), RecoveryCodeUsed(9)]),
     st.just(superseded),
@@ -184,7 +186,9 @@ def test_a_key_folded_by_itself_has_the_rows_of_the_table(model, told):
 )
 def test_what_is_personal_makes_no_difference_once_all_is_gone(model, before, after):
     forgotten = [
-        replace(fact, **{name: FORGOTTEN for name in ("email", "display_name", "locale") if hasattr(fact, name)})
+        replace(
+            fact, **{name: FORGOTTEN for name in ("email", "display_name", "locale", "label") if hasattr(fact, name)}
+        )
         for fact in before
     ]
     history = History()

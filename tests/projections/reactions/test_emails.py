@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -13,6 +14,9 @@ from events.user import (
     EmailChanged,
     EmailChangeRequested,
     EmailChangeUndone,
+    PasskeyAdded,
+    PasskeyCountWentBack,
+    PasskeyRemoved,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
@@ -48,6 +52,9 @@ EVERY_MAIL = [
     (*PROVED, TotpConfirmed(), RecoveryCodesIssued(10), RecoveryCodesIssued(10)),
     (*PROVED, TotpConfirmed(), RecoveryCodesIssued(10), RecoveryCodeUsed(9)),
     (*PROVED, TotpConfirmed(), SecondFactorRefused()),
+    (*PROVED, PasskeyAdded(UUID(int=7), "My telephone")),
+    (*PROVED, PasskeyAdded(UUID(int=7), "My telephone"), PasskeyRemoved(UUID(int=7))),
+    (*PROVED, PasskeyAdded(UUID(int=7), "My telephone"), PasskeyCountWentBack(UUID(int=7))),
 ]
 
 

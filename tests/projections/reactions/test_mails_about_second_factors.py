@@ -18,7 +18,7 @@ CONFIRMED = (*PROVED, TotpEnrolled(), TotpConfirmed(), RecoveryCodesIssued(10))
 
 def test_the_owner_is_told_of_a_factor_that_was_added_and_of_one_that_was_removed():
     added, removed = Asked(*CONFIRMED, answer=4), Asked(*CONFIRMED, TotpRemoved())
-    assert (added.mail["To"], added.mail["Subject"]) == ("ada@example.com", "Your account has a second factor now")
+    assert (added.mail["To"], added.mail["Subject"]) == ("ada@example.com", "A second factor was added to your account")
     assert removed.mail["Subject"] == "A second factor of your account was removed"
     for mail in (added, removed):
         assert "http" not in mail.text.replace("https://muster.example", "")

@@ -1,4 +1,4 @@
-"""The challenge that a right password is answered with."""
+"""Challenges: for one purpose, one thing and a short time; what ends those of a sign-in half way."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands.challenges import (
+    ADD_PASSKEY,
+    PASSKEY_SIGN_IN,
+    SECOND_STEP,
+    STEP_UP,
+    Challenge,
+    challenge_token,
+    read_challenge,
+)
 from commands.errors import InvalidChallenge, InvalidLink
-from commands.first_steps import FirstStep, read_challenge
 from commands.links import RESET_PASSWORD, UNLOCK, VERIFY_EMAIL, link_token, read_link
 from commands.session import NO_SESSION, Session
 from commands.user import fold
@@ -16,6 +24,8 @@ from events.user import (
     DisplayNameChanged,
     EmailChangeUndone,
     EmailVerified,
+    PasskeyAdded,
+    PasskeyRemoved,
     PasswordChanged,
     PasswordReset,
     PasswordResetRequested,
@@ -31,8 +41,8 @@ from tests.support import NOON, History
 
 KEY = b"k" * 32
 ADA, SESSION = UUID(int=1), UUID(int=2)
-FIRST = FirstStep(ADA, SESSION, 4)
-TOKEN = FIRST.challenge(KEY, NOON + timedelta(minutes=5))
+FIRST = Challenge(ADA, SESSION, 4)
+TOKEN = challenge_token(KEY, SECOND_STEP, FIRST, NOON + timedelta(minutes=5))
 PAST = (UserRegistered("ada@example.com"), EmailVerified(), TotpEnrolled(), TotpConfirmed())
 
 
@@ -41,18 +51,18 @@ def holds(*since, session=NO_SESSION):
 
 
 def test_shows_whose_password_was_right_when_and_for_which_session():
-    assert read_challenge(KEY, TOKEN, NOON) == FIRST
+    assert read_challenge(KEY, SECOND_STEP, TOKEN, NOON) == FIRST
 
 
 def test_is_good_until_it_expires():
-    assert read_challenge(KEY, TOKEN, NOON + timedelta(seconds=299)) == FIRST
+    assert read_challenge(KEY, SECOND_STEP, TOKEN, NOON + timedelta(seconds=299)) == FIRST
     with pytest.raises(InvalidChallenge):
-        read_challenge(KEY, TOKEN, NOON + timedelta(minutes=5))
+        read_challenge(KEY, SECOND_STEP, TOKEN, NOON + timedelta(minutes=5))
 
 
 def test_needs_the_key():
     with pytest.raises(InvalidChallenge):
-        read_challenge(b"x" * 32, TOKEN, NOON)
+        read_challenge(b"x" * 32, SECOND_STEP, TOKEN, NOON)
 
 
 @given(st.integers(0, len(TOKEN) - 1), st.sampled_from("ABCDEFGHabcdefgh0123456789-_"))
@@ -60,13 +70,13 @@ def test_nothing_in_it_can_be_changed(index, character):
     forged = TOKEN[:index] + character + TOKEN[index + 1 :]
     if forged[:-1] != TOKEN[:-1]:
         with pytest.raises(InvalidChallenge):
-            read_challenge(KEY, forged, NOON)
+            read_challenge(KEY, SECOND_STEP, forged, NOON)
 
 
 @given(st.text())
 def test_nonsense_is_no_challenge(text):
     with pytest.raises(InvalidChallenge):
-        read_challenge(KEY, text, NOON)
+        read_challenge(KEY, SECOND_STEP, text, NOON)
 
 
 @pytest.mark.parametrize("purpose", [VERIFY_EMAIL, RESET_PASSWORD, UNLOCK])
@@ -74,12 +84,18 @@ def test_it_is_no_link_and_no_link_is_one(purpose):
     with pytest.raises(InvalidLink):
         read_link(KEY, purpose, TOKEN, NOON)
     with pytest.raises(InvalidChallenge):
-        read_challenge(KEY, link_token(KEY, purpose, ADA, 4, NOON + timedelta(hours=1)), NOON)
+        read_challenge(KEY, SECOND_STEP, link_token(KEY, purpose, ADA, 4, NOON + timedelta(hours=1)), NOON)
+
+
+@pytest.mark.parametrize("purpose", [ADD_PASSKEY, PASSKEY_SIGN_IN, STEP_UP])
+def test_one_for_something_else_is_none(purpose):
+    with pytest.raises(InvalidChallenge):
+        read_challenge(KEY, purpose, TOKEN, NOON)
 
 
 def test_holds_while_nothing_happens_that_ends_it():
     assert holds()
-    assert holds(DisplayNameChanged("Countess"), PasswordResetRequested())
+    assert holds(DisplayNameChanged("Countess"), PasswordResetRequested(), PasskeyAdded(UUID(int=7), "A key"))
 
 
 @pytest.mark.parametrize(
@@ -92,6 +108,7 @@ def test_holds_while_nothing_happens_that_ends_it():
         UserSuspended(),
         UserLocked(NOON),
         TotpRemoved(),
+        PasskeyRemoved(UUID(int=7)),
     ],
     ids=lambda event: type(event).__name__,
 )
