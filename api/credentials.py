@@ -15,9 +15,8 @@ Extensions = Annotated[dict[str, Any], Meta(description="What extensions answere
 Attachment = Annotated[
     str, Meta(max_length=64, description="Whether the authenticator is part of the device; not looked at.")
 ]
-Transport = Annotated[str, Meta(min_length=1, max_length=32)]
 Transports = Annotated[
-    list[Transport], Meta(max_length=16, description="How the authenticator is reached: a hint for the next time.")
+    list[str], Meta(max_length=16, description="How the authenticator is reached: a hint for the next time.")
 ]
 
 

@@ -1,6 +1,6 @@
 """Stepping up: proving once more who one is, in a session that goes on."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import structlog
@@ -88,7 +88,7 @@ class SteppingUp(Controller):
         assert caller is not None
         if caller.session_id != session_id:
             raise NoSuchSession
-        given = {
+        given: dict[str, Any] = {
             name: plain(value) if isinstance(value, Assertion) else value
             for name, value in asdict(data).items()
             if not isinstance(value, UnsetType)

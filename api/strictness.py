@@ -62,8 +62,8 @@ def _in_forms(component: dict[str, Any], forms: Iterable[tuple[str, ...]]) -> di
         }
         for form in forms
     ]
-    said = {name: component[name] for name in ("title", "description") if name in component}
-    return {**said, "oneOf": alternatives}
+    said: dict[str, Any] = {name: component[name] for name in ("title", "description") if name in component}
+    return said | {"oneOf": alternatives}
 
 
 def _alone(schema: dict[str, Any]) -> dict[str, Any]:

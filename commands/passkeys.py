@@ -20,6 +20,7 @@ __all__ = ["KIND", "MOST", "Passkey", "Passkeys", "label", "passkeys_of", "trans
 
 KIND: Final = "passkeys"
 MOST: Final = 20
+LONGEST_WORD: Final = 32
 
 
 class Passkey(Struct, frozen=True):
@@ -78,8 +79,8 @@ def label(text: str) -> str:
 
 
 def transports_of(credential: Mapping[str, Any]) -> tuple[str, ...]:
-    """How the browser says that the passkey is reached: a hint for the next time."""
-    return tuple(credential["response"].get("transports", ()))
+    """How the browser says that the passkey is reached: a hint for the next time, in words of its own."""
+    return tuple(word for word in credential["response"].get("transports", ()) if len(word) <= LONGEST_WORD)
 
 
 async def passkeys_of(pool: Reading, keys: DataKeys, user_id: UUID) -> tuple[int, Passkeys]:

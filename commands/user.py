@@ -10,6 +10,8 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from commands.as_imported import AsImported, came_with
+from commands import factors
+from commands.factors import NO_FACTORS, Factors
 from events.event import Recorded
 from events.personal import Forgotten
 from events.user import (
@@ -55,23 +57,9 @@ from events.user import (
     VerificationRequested,
 )
 
-__all__ = [
-    "MOST_MAILS_AN_HOUR",
-    "NOBODY",
-    "PASSKEY",
-    "RECOVERY_CODE",
-    "TOTP",
-    "FormerAddress",
-    "Mail",
-    "User",
-    "evolve",
-    "fold",
-]
+__all__ = ["MOST_MAILS_AN_HOUR", "NOBODY", "FormerAddress", "Mail", "User", "evolve", "fold"]
 
 MOST_MAILS_AN_HOUR: Final = 5
-TOTP: Final = "totp"
-PASSKEY: Final = "passkey"
-RECOVERY_CODE: Final = "recovery_code"
 
 
 class Mail:
@@ -101,8 +89,7 @@ class User(Struct, frozen=True):
     superseded or has lapsed is `over`, and so is who was `erased`. What was recorded of a session before position
     `sessions_end` is over as well. `erasure_due_at` is when the user is to be erased who asked for it. `imported` is how
     somebody came who was a user elsewhere.
-    Secrets of an app are `totp_enrolled` until a first code makes them `totp`. A sign-in whose first step was taken before
-    version `first_steps_end` begins anew; `factors_version` is that of the last factor that was added or removed.
+    A sign-in whose first step was taken before version `first_steps_end` begins anew.
     """
 
     id: UUID | None = None
@@ -129,11 +116,7 @@ class User(Struct, frozen=True):
     locked_until: datetime | None = None
     lock_version: int = 0
     sessions_end: int = 0
-    totp_enrolled: bool = False
-    totp: bool = False
-    passkeys: frozenset[UUID] = frozenset()
-    recovery_codes: int = 0
-    factors_version: int = 0
+    factors: Factors = NO_FACTORS
     first_steps_end: int = 0
     mailed: Mapping[str, tuple[datetime, ...]] = {}
     erasure_due_at: datetime | None = None
@@ -154,17 +137,6 @@ class User(Struct, frozen=True):
     def may_sign_in(self) -> bool:
         """Whether the right password opens a session, from a device that has signed in before at least."""
         return self.proved and not self.suspended
-
-    @property
-    def second_factors(self) -> tuple[str, ...]:
-        """What is asked for beside the password, any one of it; nothing where the password is enough."""
-        return (*((TOTP,) if self.totp else ()), *((PASSKEY,) if self.passkeys else ()))
-
-    @property
-    def second_steps(self) -> tuple[str, ...]:
-        """Whatever may be given as the second step of a sign-in: a second factor, or a recovery code in its place."""
-        factors = self.second_factors
-        return (*factors, RECOVERY_CODE) if factors and self.recovery_codes else factors
 
     def locked(self, now: datetime) -> bool:
         """Whether devices that have never signed in are shut out."""
@@ -248,12 +220,11 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
             return {"erasure_due_at": None, "erasure_version": 0}
         case UserErased():
             return _ERASED
-        case TotpEnrolled():
-            return {"totp_enrolled": True}
-        case TotpConfirmed() | TotpRemoved() | PasskeyAdded() | PasskeyRemoved():
-            return _factor_changes(user, event, recorded.version)
-        case RecoveryCodesIssued(count=left) | RecoveryCodeUsed(left=left):
-            return {"recovery_codes": left}
+        case TotpRemoved() | PasskeyRemoved():
+            version = recorded.version
+            return {"factors": factors.evolve(user.factors, event, version), "first_steps_end": version}
+        case TotpEnrolled() | TotpConfirmed() | PasskeyAdded() | RecoveryCodesIssued() | RecoveryCodeUsed():
+            return {"factors": factors.evolve(user.factors, event, recorded.version)}
         case PasskeyCountWentBack():
             return {}
         case SecondFactorRefused():
@@ -299,30 +270,6 @@ def _address_changes(
             return {"former": _without(user.former, email)}
         case unreachable:
             assert_never(unreachable)
-
-
-def _factor_changes(
-    user: User, event: TotpConfirmed | TotpRemoved | PasskeyAdded | PasskeyRemoved, version: int
-) -> dict[str, Any]:
-    totp, passkeys, added = user.totp, user.passkeys, {"factors_version": version}
-    removed = added | {"first_steps_end": version}
-    match event:
-        case TotpConfirmed():
-            return added | {"totp_enrolled": False, "totp": True}
-        case PasskeyAdded(passkey_id=passkey_id):
-            return added | {"passkeys": passkeys | {passkey_id}}
-        case TotpRemoved():
-            return removed | {"totp_enrolled": False, "totp": False} | _codes_left(factors=bool(passkeys))
-        case PasskeyRemoved(passkey_id=passkey_id):
-            left = passkeys - {passkey_id}
-            return removed | {"passkeys": left} | _codes_left(factors=totp or bool(left))
-        case unreachable:
-            assert_never(unreachable)
-
-
-def _codes_left(*, factors: bool) -> dict[str, Any]:
-    """Recovery codes stand in for what is there, and for nothing else."""
-    return {} if factors else {"recovery_codes": 0}
 
 
 def _without(former: Iterable[FormerAddress], email: str | Forgotten) -> tuple[FormerAddress, ...]:

@@ -41,7 +41,7 @@ OF_ONES_OWN = [
     ("POST", "email/change", {"email": "elsewhere@example.com", "password": PASSWORD}),
     ("POST", "totp", None),
 ]
-OF_OTHERS = [
+OF_OTHERS: list[tuple[str, str, dict[str, str] | None]] = [
     ("PUT", "roles/auditor", None),
     ("DELETE", "roles/auditor", None),
     ("POST", "suspend", {}),
