@@ -13,6 +13,7 @@ from api.export_rows import line_of
 from api.imports import NDJSON
 from api.reasons import NotPermitted
 from api.runtime import Runtime
+from events.data_keys import DataKeys
 from events.errors import StoreUnavailable
 from events.store import head
 from queries.user_exports import exported_users
@@ -48,5 +49,6 @@ class Exports(Controller):
 
 
 async def _lines(process: Runtime, position: int) -> AsyncIterator[bytes]:
-    async for users in exported_users(process.reader, process.keys.master, position):
+    keys = DataKeys(process.keys.master)  # out of the process's own, those whom it serves would be driven
+    async for users in exported_users(process.reader, keys, position):
         yield b"".join(map(line_of, users))

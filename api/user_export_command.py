@@ -14,7 +14,7 @@ from api.operating import Progress, operate, refuse
 from settings import Settings, master_keys
 
 if TYPE_CHECKING:
-    from events.keys import MasterKey
+    from events.data_keys import DataKeys
     from queries.user_exports import ExportedUser
 
 __all__ = ["export_users"]
@@ -47,14 +47,15 @@ def export_users(output: str, *, hashes: bool) -> None:
 
 async def _export(settings: Settings, output: str, *, hashes: bool) -> None:
     from api.export_files import put_in_place, unfinished
+    from events.data_keys import DataKeys
     from events.keys import local_keyring
 
-    master = local_keyring(master_keys(settings))
+    keys = DataKeys(local_keyring(master_keys(settings)))
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(reading(settings))
         secrets = await stack.enter_async_context(reading(settings, "writer")) if hashes else None
         if output == STANDARD_OUTPUT:
-            await _write(connection, master, _hashes_of(secrets, master), sys.stdout.buffer)
+            await _write(connection, keys, _hashes_of(secrets, keys), sys.stdout.buffer)
             sys.stdout.buffer.flush()
             return
         path = Path(output)
@@ -62,23 +63,21 @@ async def _export(settings: Settings, output: str, *, hashes: bool) -> None:
             file, lies = stack.enter_context(unfinished(path))
         except OSError as error:
             refuse(f"{NAME}: {path} cannot be written: {error.strerror or error}.", 1)
-        await _write(connection, master, _hashes_of(secrets, master), file)
+        await _write(connection, keys, _hashes_of(secrets, keys), file)
         put_in_place(file, lies, path)
 
 
-def _hashes_of(secrets: Any, master: "MasterKey") -> Hashes:
+def _hashes_of(secrets: Any, keys: "DataKeys") -> Hashes:
     """The hashes of users, for those who asked for them: nobody but the writer may read them."""
     from commands.secrets import password_hashes
-    from events.data_keys import DataKeys
 
     async def none(_users: Sequence[UUID]) -> dict[UUID, str]:
         return {}
 
-    keys = DataKeys(master)
     return none if secrets is None else lambda users: password_hashes(secrets, keys, users)
 
 
-async def _write(connection: Any, master: "MasterKey", hashes: Hashes, file: BinaryIO) -> None:
+async def _write(connection: Any, keys: "DataKeys", hashes: Hashes, file: BinaryIO) -> None:
     from api.export_rows import line_of
     from events.store import head
     from queries.user_exports import about_how_many, exported_users
@@ -86,7 +85,7 @@ async def _write(connection: Any, master: "MasterKey", hashes: Hashes, file: Bin
     total, done = await about_how_many(connection), 0
     progress = Progress("users", total)
     users: list[ExportedUser]
-    async for users in exported_users(connection, master, await head(connection)):
+    async for users in exported_users(connection, keys, await head(connection)):
         kept = await hashes([exported.user.id for exported in users])
         file.write(b"".join(line_of(exported, kept.get(exported.user.id)) for exported in users))
         done += len(users)

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
 from commands.addresses import EMAIL_SCOPE, Address, address, claim_key
@@ -13,6 +12,7 @@ from commands.as_imported import AsImported
 from commands.display_names import display_name
 from commands.errors import AddressNotProved, AddressTaken, IdTaken, InvalidId, InvalidRegistrationTime, NoSuchRole
 from commands.external_ids import EXTERNAL_SCOPE, external_id, external_key
+from commands.import_differences import differing
 from commands.locales import locale
 from commands.metadata import replaced
 from commands.password_hashes import password_hash
@@ -24,16 +24,11 @@ from commands.time_zones import time_zone
 from commands.unit import Unit
 from commands.user import NOBODY, User
 from events.administrators import AdministratorAdded
-from events.personal import Forgotten
 from events.user import RoleGranted, UserEvent, UserImported, UserSuspended
 
 __all__ = ["ImportUser", "Imported", "registration_time", "role", "user_id"]
 
-ALIKE: Final = ("email", "email_verified", "display_name", "locale", "time_zone", "picture_url")
-LEFT_OPEN: Final = ("external_id", "registered_at", "id")
-"""What need not be told of who is here."""
-_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_sorted: Final = msgspec.json.Encoder(order="sorted").encode
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Imported(Struct, frozen=True):
@@ -53,7 +48,7 @@ def user_id(given: UUID) -> UUID:
 
 def registration_time(at: datetime, now: datetime) -> datetime:
     """When somebody may have registered, in UTC. Raises `InvalidRegistrationTime`."""
-    if not _EARLIEST <= at <= now:
+    if not EARLIEST <= at <= now:
         raise InvalidRegistrationTime
     return at.astimezone(UTC)
 
@@ -113,15 +108,8 @@ class ImportUser(Struct, frozen=True, kw_only=True):
         return [told, *granted, *([UserSuspended()] if self.suspended else [])]
 
     def differing(self, user: User, told: UserImported) -> tuple[str, ...]:
-        """The fields that are told otherwise than when the user came, and than they are now; a password cannot be compared."""
-        now = _known(user)
-        then = now if user.imported is None else now | _told(user.imported)
-        asked = _told(AsImported(told, _EARLIEST, frozenset(self.roles), self.suspended)) | {"id": self.id}
-        return tuple(
-            name
-            for name, value in asked.items()
-            if value not in (now[name], then[name]) and not (value is None and name in LEFT_OPEN)
-        )
+        """The fields that are told otherwise than when the user came, and than they are now."""
+        return differing(user, AsImported(told, EARLIEST, frozenset(self.roles), self.suspended), self.id)
 
     async def perform(self, unit: Unit) -> Imported:
         """Find whether they are here; if not, claim the address and the id from elsewhere, and keep the password's hash."""
@@ -135,13 +123,16 @@ class ImportUser(Struct, frozen=True, kw_only=True):
         if ADMINISTRATOR in self.roles and not self.email_verified:
             raise AddressNotProved
         claims_key = unit.rules.claims_key
-        owner_id = await unit.owner(EMAIL_SCOPE, claim_key(claims_key, email.canonical))
-        owner = await unit.user(owner_id) if owner_id else NOBODY
         key = None if told.external_id is None else external_key(claims_key, str(told.external_id))
         holder_id = None if key is None else await unit.owner(EXTERNAL_SCOPE, key)
-        if (known := await self._found(unit, told, owner, holder_id)) is not None and known.id is not None:
-            differing = self.differing(known, told)
-            return Imported(known.id, "differs" if differing else "unchanged", differing)
+        if (known := await self._by_ids(unit, holder_id)) is not None:
+            return self._unless_differing(known, told)
+        owner_id = await unit.owner(EMAIL_SCOPE, claim_key(claims_key, email.canonical))
+        owner = await unit.user(owner_id) if owner_id else NOBODY
+        if self.id is None and self.external_id is None and owner.active and owner.imported:
+            known_by_address = self._unless_differing(owner, told)
+            if not known_by_address.differs:
+                return known_by_address
 
         events = self.decide(owner, told)
         new_id = unit.new_id() if self.id is None else self.id
@@ -158,46 +149,18 @@ class ImportUser(Struct, frozen=True, kw_only=True):
             unit.record_administrators(new_id, AdministratorAdded(new_id))
         return Imported(new_id, "imported")
 
-    async def _found(self, unit: Unit, told: UserImported, owner: User, holder_id: UUID | None) -> User | None:
-        """Whoever is meant, if they are here; an id from elsewhere of someone who is gone may be had again. Raises `IdTaken`."""
+    async def _by_ids(self, unit: Unit, holder_id: UUID | None) -> User | None:
+        """Whoever has one of the ids, and is here; an id from elsewhere of who is gone may be had again. Raises `IdTaken`."""
         if holder_id is not None and (holder := await unit.user(holder_id)).active:
             return holder
-        if self.id is not None:
-            user = await unit.user(self.id)
-            if user.active:
-                return user
-            if unit.expected[self.id]:
-                raise IdTaken
-        elif self.external_id is None and owner.active and owner.imported and not self.differing(owner, told):
-            return owner
-        return None
+        if self.id is None:
+            return None
+        user = await unit.user(self.id)
+        if unit.expected[self.id] and not user.active:
+            raise IdTaken
+        return user if user.active else None
 
-
-def _known(user: User) -> dict[str, Any]:
-    """What is so of a user, by the names that it has where users are told."""
-    return {
-        **{name: getattr(user, name) for name in ALIKE},
-        "metadata": _sorted((user.own_metadata, user.administrators_metadata)),
-        "roles": user.roles,
-        "suspended": user.suspended,
-        "external_id": None if user.imported is None else user.imported.told.external_id,
-        "registered_at": user.registered_at,
-        "id": user.id,
-    }
-
-
-def _told(imported: AsImported) -> dict[str, Any]:
-    """What was told of them, by the same names."""
-    told = imported.told
-    return {
-        **{name: getattr(told, name) for name in ALIKE},
-        "metadata": _sorted((_entries(told.own_metadata), _entries(told.administrators_metadata))),
-        "roles": imported.roles,
-        "suspended": imported.suspended,
-        "external_id": told.external_id,
-        "registered_at": told.registered_at,
-    }
-
-
-def _entries(changes: tuple[tuple[str, Any], ...] | Forgotten) -> Any:
-    return changes if isinstance(changes, Forgotten) else dict(changes)
+    def _unless_differing(self, user: User, told: UserImported) -> Imported:
+        assert user.id is not None, "who is here has an id"
+        differing = self.differing(user, told)
+        return Imported(user.id, "differs" if differing else "unchanged", differing)

@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from events.connections import Reading
 from events.data_keys import DataKeys
-from events.keys import MasterKey
 from events.store import recorded
 from events.user import STREAM_TYPE, UserImported
 from projections.serving import serving_table
@@ -61,13 +60,13 @@ class _Fold:
         return None if self._user is None else ExportedUser(self._user, self._external_id)
 
 
-async def exported_users(reading: Reading, master: MasterKey, until: int) -> AsyncIterator[list[ExportedUser]]:
+async def exported_users(reading: Reading, keys: DataKeys, until: int) -> AsyncIterator[list[ExportedUser]]:
     """Everyone who was there at a position, some at a time. It needs no snapshot, for what the log held then it holds.
 
-    Raises `UnknownEvent` for what a newer version has recorded, `SealBroken` for what was tampered with.
+    `keys` should not be those of a process that needs them for others. Raises `UnknownEvent` for what a newer version has recorded, `SealBroken` for what was tampered with.
     """
     known_topics()  # has all classes of events at hand
-    keys, fold, place = DataKeys(master), _Fold(), (FIRST, 0)
+    fold, place = _Fold(), (FIRST, 0)
     while rows := await reading.fetch(_PAGE, *place, until, EVENTS_AT_ONCE):
         await keys.fetch(reading, {row["subject_id"] for row in rows if row["subject_id"]})
         yield [user for row in rows if (user := fold.take(row, keys)) is not None]

@@ -52,7 +52,7 @@ async def _arrive(house: House, known: Known) -> None:
     email = site.new_email()
     hashed = argon2.using(type="ID", memory_cost=8, time_cost=1, parallelism=1).hash(PASSWORD)
     await handler.handle(
-        ImportUser(email=email, email_verified=True, external_id="crm:4711", password_hash=hashed), _operator
+        ImportUser(email=email, email_verified=True, external_id=f"crm:{email}", password_hash=hashed), _operator
     )
     known.meet(await site.signed_in(email), PASSWORD)
 
