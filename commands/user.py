@@ -9,8 +9,8 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from commands.as_imported import AsImported, came_with
 from commands import factors
+from commands.as_imported import AsImported, came_with
 from commands.factors import NO_FACTORS, Factors
 from events.event import Recorded
 from events.personal import Forgotten
