@@ -19,11 +19,8 @@ from api.views import require_sight
 from commands.errors import NoSuchUser
 from commands.living_sessions import LivingSession, living_sessions
 from events.errors import StoreUnavailable
-from events.store import head, read_stream
-from projections.folding import fold_whole
-from projections.users import USERS
 from queries.deliveries import DeliveryView
-from queries.personal_data import KeptBeside, ToldEvent, everything_that_happened, kept_beside, mail_to
+from queries.personal_data import KeptBeside, ToldEvent, account, everything_that_happened, kept_beside, mail_to
 from queries.users import UserView
 
 __all__ = ["PersonalData", "PersonalDataOfUser"]
@@ -75,16 +72,15 @@ class PersonalDataOfUser(Controller):
             raise not_permitted("audit:read")
         process = runtime_of(request)
         position, sessions = await living_sessions(process.writer, process.keys, user_id, datetime.now(UTC))
-        rows = fold_whole(USERS, await read_stream(process.writer, process.keys, user_id))
         data = PersonalData(
             NOTE,
             datetime.now(UTC),
             position,
-            UserView(**{name: getattr(rows[0], name) for name in UserView.__struct_fields__}) if rows else None,
+            await account(process.reader, process.keys, user_id, position),
             sessions,
             await kept_beside(process.writer, user_id),
             await mail_to(process.reader, user_id),
-            await everything_that_happened(process.reader, process.keys, user_id, await head(process.reader)),
+            await everything_that_happened(process.reader, process.keys, user_id, position),
         )
         return cast(
             "Response[PersonalData]",

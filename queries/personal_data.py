@@ -11,14 +11,17 @@ from msgspec.structs import asdict
 from events.codec import SealBroken, open_note, read_metadata
 from events.connections import Reading
 from events.data_keys import DataKeys
-from events.event import UnknownEvent
+from events.event import Event, Recorded, UnknownEvent
 from events.rows import log_rows
-from events.store import recorded
+from events.store import read_log, recorded
+from projections.folding import fold_whole
 from projections.topics import known_topics
+from projections.users import USERS
 from queries.deliveries import DeliveryView, deliveries
 from queries.history import EventView, shown_row
+from queries.users import UserView
 
-__all__ = ["KeptBeside", "ToldEvent", "everything_that_happened", "kept_beside", "mail_to"]
+__all__ = ["KeptBeside", "ToldEvent", "account", "everything_that_happened", "kept_beside", "mail_to"]
 
 PAGE: Final = 500
 
@@ -36,6 +39,18 @@ class KeptBeside(Struct, frozen=True):
     kind: str
     about: UUID | None
     until: datetime | None
+
+
+async def account(pool: Reading, keys: DataKeys, user_id: UUID, until: int) -> UserView | None:
+    """A user as the view shows them, folded from the log up to a position; None for a registration that came to nothing."""
+    topics = [event.__name__ for event in USERS.events]
+    facts: list[Recorded[Event]] = []
+    while page := await read_log(
+        pool, keys, after=facts[-1].position if facts else 0, until=until, limit=PAGE, topics=topics, subject_id=user_id
+    ):
+        facts += page
+    rows = fold_whole(USERS, facts)
+    return UserView(**{name: getattr(rows[0], name) for name in UserView.__struct_fields__}) if rows else None
 
 
 async def everything_that_happened(pool: Reading, keys: DataKeys, user_id: UUID, until: int) -> list[ToldEvent]:

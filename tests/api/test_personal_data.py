@@ -22,6 +22,7 @@ async def test_a_person_is_told_everything_that_is_held_about_them(site):
     assert answer.headers["cache-control"] == "no-store"
     told = answer.json()
     assert (told["account"]["email"], told["account"]["display_name"]) == (person.email, "Ada")
+    assert told["account"]["last_seen_at"] == told["sessions"][0]["started_at"]
     assert [session["id"] for session in told["sessions"]] == [again.session_id]
     assert {"password", "refresh"} <= {kept["kind"] for kept in told["kept"]}
     history = {event["type"]: event for event in told["history"]}
