@@ -40,12 +40,14 @@ OF_ONES_OWN = [
     ("POST", "password/change", {"password": PASSWORD, "new_password": NEW}),
     ("POST", "email/change", {"email": "elsewhere@example.com", "password": PASSWORD}),
     ("POST", "totp", None),
+    ("POST", "erase", {"password": PASSWORD}),
 ]
 OF_OTHERS: list[tuple[str, str, dict[str, str] | None]] = [
     ("PUT", "roles/auditor", None),
     ("DELETE", "roles/auditor", None),
     ("POST", "suspend", {}),
     ("POST", "reinstate", {}),
+    ("POST", "erase", {}),
 ]
 
 
