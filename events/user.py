@@ -78,7 +78,7 @@ class UserImported(Event, frozen=True):
     own_metadata: Personal[tuple[tuple[str, Any], ...]] = ()
     administrators_metadata: Personal[tuple[tuple[str, Any], ...]] = ()
     external_id: Personal[str | None] = None
-    registered_at: Personal[datetime | None] = None
+    registered_at: datetime | None = None
 
 
 class VerificationRequested(Event, frozen=True):

@@ -66,9 +66,7 @@ def evolve(row: UserNamesRow | None, recorded: Recorded[NamesEvent]) -> UserName
     match recorded.event:
         case UserRegistered(email=str(email), display_name=str() | None as name) if row is None:
             return _first(recorded, recorded.recorded_at, name, email)
-        case UserImported(
-            email=str(email), display_name=str() | None as name, registered_at=datetime() | None as at
-        ) if row is None:
+        case UserImported(email=str(email), display_name=str() | None as name, registered_at=at) if row is None:
             return _first(recorded, at or recorded.recorded_at, name, email)
         case UserRegistered() | UserImported() if row is not None:
             return row

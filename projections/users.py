@@ -248,7 +248,7 @@ def _registered(make: Callable[..., K], event: UserRegistered, recorded: Recorde
 
 def _imported(make: Callable[..., K], event: UserImported, recorded: Recorded[Any]) -> K | None:
     own, admin = event.own_metadata, event.administrators_metadata
-    told = (event.email, event.display_name, event.locale, event.time_zone, event.picture_url, event.registered_at)
+    told = (event.email, event.display_name, event.locale, event.time_zone, event.picture_url)
     if isinstance(own, Forgotten) or isinstance(admin, Forgotten) or any(isinstance(one, Forgotten) for one in told):
         return None
     return make(

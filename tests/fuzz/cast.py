@@ -40,23 +40,24 @@ async def settle(house: House, known: Known) -> None:
 
     A mail to one of them was given up, and a view has parked an event about one.
     """
-    await _give_up(house, known, await newcomer(house, known))
+    await _give_up(house, known, await _from_elsewhere(house, known))
     await _park(house, known, await newcomer(house, known))
     await newcomer(house, known, "analyst")
-    await _arrive(house, known)
     await enrolled(house.site, await newcomer(house, known))
     await _move(house, known, await newcomer(house, known))
     await _lock(house, await newcomer(house, known))
 
 
-async def _arrive(house: House, known: Known) -> None:
+async def _from_elsewhere(house: House, known: Known) -> Person:
     site, handler = house.site, house.site.app.process.handler
     email = site.new_email()
     hashed = argon2.using(type="ID", memory_cost=8, time_cost=1, parallelism=1).hash(PASSWORD)
     await handler.handle(
         ImportUser(email=email, email_verified=True, external_id=f"crm:{email}", password_hash=hashed), _operator
     )
-    known.meet(await site.signed_in(email), PASSWORD)
+    person = await site.signed_in(email)
+    known.meet(person, PASSWORD)
+    return person
 
 
 async def _move(house: House, known: Known, person: Person) -> None:

@@ -42,7 +42,7 @@ def test_so_does_an_import_and_it_stands_where_they_registered():
     assert (imported.name, imported.sought) == ("ada lovelace", "\n ada lovelace\n ada@example.com")
     assert imported.registered_at == long_ago
     assert row_of(UserImported("ada@example.com", False)).registered_at == NOON + timedelta(minutes=1)
-    assert row_of(UserImported(FORGOTTEN, True, FORGOTTEN, registered_at=FORGOTTEN)) is None
+    assert row_of(UserImported(FORGOTTEN, True, FORGOTTEN, registered_at=long_ago)) is None
 
 
 def test_who_has_no_name_is_found_by_the_address_alone():

@@ -121,7 +121,7 @@ def test_a_superseded_registration_is_gone_for_good():
         UserRegistered("ada@example.com", FORGOTTEN),
         UserImported(FORGOTTEN, True),
         UserImported("ada@example.com", True, own_metadata=FORGOTTEN),
-        UserImported("ada@example.com", True, registered_at=FORGOTTEN),
+        UserImported("ada@example.com", True, picture_url=FORGOTTEN),
     ],
 )
 def test_someone_forgotten_is_not_shown(forgotten):
