@@ -183,9 +183,12 @@ class Settings(Struct, frozen=True, kw_only=True):
             ge=1,
             le=1440,
             description="How long ago somebody may have proved who they are for what is dangerous: other addresses, passwords, "
-            "factors and roles.",
+            "factors, roles and API keys.",
         ),
     ] = 15
+    api_key_days: Annotated[
+        int, Meta(ge=1, le=3650, description="After how many days at the latest an API key expires.")
+    ] = 365
     client_retention_days: Annotated[
         int,
         Meta(

@@ -10,6 +10,7 @@ from litestar.config.cors import CORSConfig
 
 from api.addresses import Addresses
 from api.administrators import Administrators
+from api.api_keys import ApiKeys
 from api.bodies import Body, ClientGone, JsonRequest, invalid_fields
 from api.deliveries import Deliveries
 from api.documentation import configuration, openapi_json
@@ -50,12 +51,14 @@ OF_ONE_FIELD = (
     errors.InvalidLocale,
     errors.InvalidMetadata,
     errors.InvalidPicture,
+    errors.InvalidScope,
     errors.InvalidTimeZone,
     errors.WeakPassword,
 )
 ROUTES = (
     Addresses,
     Administrators,
+    ApiKeys,
     Deliveries,
     History,
     Machines,

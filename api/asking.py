@@ -8,6 +8,7 @@ from litestar.status_codes import HTTP_202_ACCEPTED
 from msgspec import Struct
 
 from api.bodies import JsonRequest
+from api.caller import Caller
 from api.conditions import only_at, user_etag
 from api.idempotency import asked_once
 from api.limits import COMMANDS, limited
@@ -104,8 +105,15 @@ def _context(request: JsonRequest, reason: str | None, idempotent: IdempotentReq
     caller = request.user
     host = request.scope.get("client")
     client = Client(host[0] if host else "", " ".join(request.header(b"user-agent"))[:MOST_USER_AGENT])
-    actor = ANONYMOUS if caller is None else Actor("user", caller.user_id)
-    return Context(actor, reason=reason, client=client, idempotent=idempotent)
+    return Context(_actor(caller), reason=reason, client=client, idempotent=idempotent)
+
+
+def _actor(caller: Caller | None) -> Actor:
+    if caller is None:
+        return ANONYMOUS
+    if caller.key_id is not None:
+        return Actor("api_key", caller.key_id, user_id=caller.user_id)
+    return Actor("user", caller.user_id)
 
 
 def recorded_headers(outcome: Outcome[Any], etag: str | None = None) -> dict[str, str]:

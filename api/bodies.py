@@ -14,7 +14,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from msgspec import Struct, ValidationError, convert
 from msgspec.structs import fields
 
-from api.auth import Caller
+from api.caller import Caller
 from api.reasons import FieldError, InvalidFields, MalformedBody, UnsupportedMediaType
 from commands.errors import Refused
 

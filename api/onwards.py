@@ -12,6 +12,7 @@ IDS: Final = {
     "administrators": "user_id",
     "sessions": "session_id",
     "deliveries": "delivery_id",
+    "api-keys": "key_id",
 }
 NAMED: Final = ("user_id", "session_id", "refresh_token")
 CURSOR: Final = "cursor"

@@ -32,6 +32,7 @@ __all__ = [
     "NotPermitted",
     "RegistrationClosed",
     "RevocationsBehind",
+    "SessionRequired",
     "SignInRequired",
     "StaleVersion",
     "StepUpRequired",
@@ -92,7 +93,7 @@ class InvalidRange(Declined):
 
 
 class SignInRequired(Declined):
-    """This needs an access token, as `Authorization: Bearer TOKEN`."""
+    """This needs an access token or an API key, as `Authorization: Bearer TOKEN`."""
 
 
 class StepUpRequired(Declined):
@@ -116,7 +117,11 @@ class StepUpRequired(Declined):
 
 
 class NotPermitted(Declined):
-    """Your roles do not let you do this."""
+    """Your roles do not let you do this, or the scopes of your API key do not."""
+
+
+class SessionRequired(Declined):
+    """An API key cannot do this; ask with the access token of somebody who has signed in."""
 
 
 class RegistrationClosed(Declined):
@@ -173,6 +178,8 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.InvalidPicture: 400,
     refusals.InvalidMetadata: 400,
     refusals.WeakPassword: 400,
+    refusals.InvalidScope: 400,
+    refusals.InvalidExpiry: 400,
     refusals.InvalidLink: 400,
     SignInRequired: 401,
     InvalidAccessToken: 401,
@@ -184,6 +191,8 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.UnknownPasskey: 401,
     refusals.InvalidRefreshToken: 401,
     NotPermitted: 403,
+    SessionRequired: 403,
+    refusals.ScopeNotHeld: 403,
     refusals.WrongPassword: 403,
     refusals.WrongSecondFactor: 403,
     RegistrationClosed: 403,
@@ -191,6 +200,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.NoSuchUser: 404,
     refusals.NoSuchSession: 404,
     refusals.NoSuchRole: 404,
+    refusals.NoSuchApiKey: 404,
     refusals.NoSuchReadModel: 404,
     refusals.NoSuchParkedEvent: 404,
     refusals.NoSuchDelivery: 404,
@@ -204,6 +214,7 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.NoSecondFactor: 409,
     refusals.PasskeyThere: 409,
     refusals.TooManyPasskeys: 409,
+    refusals.TooManyApiKeys: 409,
     RequestInProgress: 409,
     refusals.RebuildUnderWay: 409,
     refusals.LinkExpired: 410,

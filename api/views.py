@@ -8,8 +8,9 @@ from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
 from msgspec.structs import replace
 
 from api.asking import runtime_of
-from api.auth import Caller
+from api.auth import require_oneself
 from api.bodies import JsonRequest
+from api.caller import Caller
 from api.conditions import demand, matches, user_etag
 from commands.errors import NoSuchUser
 from commands.handler import Outcome
@@ -23,10 +24,16 @@ __all__ = ["reached", "registered_view", "require_sight", "seen_by", "serving", 
 
 
 def require_sight(request: JsonRequest, user_id: UUID, permission: str | None) -> None:
-    """Nobody else's account exists for those who may not see it; with no permission, for nobody but its holder."""
+    """Nobody else's account exists for those who may not see it; with no permission, for nobody but its holder.
+
+    Raises `NoSuchUser`, and `NotPermitted` for an API key of the holder's that has no scope for it.
+    """
     caller = request.user
-    if caller is None or not (caller.user_id == user_id or (permission is not None and caller.may(permission))):
+    if caller is not None and permission is not None and caller.may(permission):
+        return
+    if caller is None or caller.user_id != user_id:
         raise NoSuchUser
+    require_oneself(caller, request.method)
 
 
 def seen_by(view: UserView, caller: Caller | None) -> UserView:

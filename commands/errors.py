@@ -10,6 +10,7 @@ __all__ = [
     "InvalidChallenge",
     "InvalidCredentials",
     "InvalidDisplayName",
+    "InvalidExpiry",
     "InvalidLabel",
     "InvalidLink",
     "InvalidLocale",
@@ -17,12 +18,14 @@ __all__ = [
     "InvalidPasskey",
     "InvalidPicture",
     "InvalidRefreshToken",
+    "InvalidScope",
     "InvalidSecondFactor",
     "InvalidTimeZone",
     "LastAdministrator",
     "LinkExpired",
     "LinkSpent",
     "NoSecondFactor",
+    "NoSuchApiKey",
     "NoSuchDelivery",
     "NoSuchParkedEvent",
     "NoSuchPasskey",
@@ -33,7 +36,9 @@ __all__ = [
     "NotEnrolled",
     "PasskeyThere",
     "Refused",
+    "ScopeNotHeld",
     "SecondFactorRequired",
+    "TooManyApiKeys",
     "TooManyAttempts",
     "TooManyPasskeys",
     "UnknownPasskey",
@@ -72,6 +77,10 @@ class RebuildUnderWay(Refused):
 
 class NoSuchParkedEvent(Refused):
     """The read model has parked no such event."""
+
+
+class NoSuchApiKey(Refused):
+    """The user has no such API key."""
 
 
 class NoSuchDelivery(Refused):
@@ -207,3 +216,19 @@ class InvalidLabel(Refused):
 
 class UnknownPasskey(Refused):
     """Nobody can be signed in with this passkey."""
+
+
+class InvalidScope(Refused):
+    """An API key has one scope at least, and no others than there are."""
+
+
+class ScopeNotHeld(Refused):
+    """A key may do no more than its user, and a scope that was asked for is beyond that."""
+
+
+class InvalidExpiry(Refused):
+    """An API key expires after a day at the earliest, and after as many as are allowed here at the latest."""
+
+
+class TooManyApiKeys(Refused):
+    """The user has as many API keys as there may be; revoke one that is not needed any more."""

@@ -8,8 +8,9 @@ from uuid import UUID
 from msgspec import Struct
 from uuid_utils.compat import uuid7
 
-from commands import administrators, projection, session, user
+from commands import administrators, api_key, projection, session, user
 from commands.administrators import Administrators
+from commands.api_key import ApiKey
 from commands.attempts import Attempt, forget_attempts, reserve_attempt
 from commands.errors import Refused
 from commands.passwords import Hasher
@@ -20,6 +21,7 @@ from commands.session import Session
 from commands.user import User
 from events.administrators import STREAM_ID as ADMINISTRATORS_ID
 from events.administrators import STREAM_TYPE as ADMINISTRATORS
+from events.api_key import STREAM_TYPE as API_KEY
 from events.append import ClaimChange, KeyUse, SecretChange
 from events.connections import Reading
 from events.data_keys import DataKeys
@@ -50,7 +52,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     """What the operator decided, as far as commands ask: keys for each purpose, how often and how long.
 
     `sign_in_attempts` may fail from strange devices, and as many from each known one, before they wait `lock_minutes`; of
-    second factors `second_step_attempts`. `base_url` is where people find this installation.
+    second factors `second_step_attempts`. API keys live `api_key_days` at the longest. `base_url` is where people find this installation.
     """
 
     claims_key: bytes
@@ -64,6 +66,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     lock_minutes: int = 15
     second_step_minutes: int = 5
     second_step_attempts: int = 5
+    api_key_days: int = 365
     base_url: str = "http://localhost"
 
 
@@ -154,6 +157,10 @@ class Unit:
         """The session as it is now."""
         return await self._fold(session_id, SESSION, session.fold)
 
+    async def api_key(self, key_id: UUID) -> ApiKey:
+        """The API key as it is now."""
+        return await self._fold(key_id, API_KEY, api_key.fold)
+
     async def administrators(self) -> Administrators:
         """Who administers now."""
         return await self._fold(ADMINISTRATORS_ID, ADMINISTRATORS, administrators.fold)
@@ -229,6 +236,10 @@ class Unit:
     def record_session(self, session_id: UUID, user_id: UUID, *events: Event) -> None:
         """Events about a session of a user."""
         self._record(SESSION, session_id, user_id, events)
+
+    def record_api_key(self, key_id: UUID, user_id: UUID, *events: Event) -> None:
+        """Events about an API key of a user."""
+        self._record(API_KEY, key_id, user_id, events)
 
     def record_administrators(self, subject_id: UUID | None, *events: Event) -> None:
         """Events in the administrators' one stream, about one of them."""

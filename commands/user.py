@@ -93,7 +93,8 @@ class User(Struct, frozen=True):
 
     `verification_version`, `change_version` and `reset_version` are the versions of the newest events that asked for proof
     of the address, of another address, for another password: only their links live, and none at 0. A registration that was
-    superseded or has lapsed is `over`. What was recorded of a session before position `sessions_end` is over as well.
+    superseded or has lapsed is `over`. What was recorded of a session before position `sessions_end` is over as well, and API
+    keys that were issued before `keys_end`.
     Secrets of an app are `totp_enrolled` until a first code makes them `totp`. A sign-in whose first step was taken before
     version `first_steps_end` begins anew; `factors_version` is that of the last factor that was added or removed.
     """
@@ -120,6 +121,7 @@ class User(Struct, frozen=True):
     locked_until: datetime | None = None
     lock_version: int = 0
     sessions_end: int = 0
+    keys_end: int = 0
     totp_enrolled: bool = False
     totp: bool = False
     passkeys: frozenset[UUID] = frozenset()
@@ -188,8 +190,11 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
             return {"over": True}
         case EmailChangeRequested() | EmailChanged() | EmailChangeUndone() | FormerAddressReleased():
             return _address_changes(user, event, recorded)
-        case PasswordChanged() | PasswordReset():
+        case PasswordChanged():
             return {**_NO_LINKS, "sessions_end": recorded.position, "first_steps_end": recorded.version}
+        case PasswordReset():
+            ends = {"sessions_end": recorded.position, "keys_end": recorded.position}
+            return {**_NO_LINKS, **ends, "first_steps_end": recorded.version}
         case PasswordResetRequested():
             return {"reset_version": recorded.version} | _mailed(user, recorded, Mail.PASSWORD_RESET)
         case DisplayNameChanged(display_name=display_name):
@@ -249,8 +254,8 @@ def _address_changes(
             return {**_NO_LINKS, "email": email, "former": (*_without(user.former, email), former)}
         case EmailChangeUndone(email=email):
             kept = user.former[: next((at for at, one in enumerate(user.former) if one.email == email), 0)]
-            ends = {"sessions_end": recorded.position, "first_steps_end": recorded.version}
-            return {**_NO_LINKS, "email": email, "former": kept, **ends}
+            ends = {"sessions_end": recorded.position, "keys_end": recorded.position}
+            return {**_NO_LINKS, "email": email, "former": kept, **ends, "first_steps_end": recorded.version}
         case FormerAddressReleased(email=email):
             return {"former": _without(user.former, email)}
         case unreachable:

@@ -44,6 +44,7 @@ KINDS: Final = {
     datetime: "time",
     NoneType: "null",
     Mapping[str, Any]: "entries of any JSON, by name",
+    tuple[str, ...]: "texts",
     tuple[tuple[str, Any], ...]: "names with their new values",
 }
 

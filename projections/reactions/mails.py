@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from commands.links import RESET_PASSWORD, UNDO_EMAIL_CHANGE, UNLOCK, VERIFY_EMAIL, link_token
 from commands.user import Mail, User
+from events.api_key import ApiKeyIssued
 from events.event import Event, Recorded
 from events.user import (
     AddressRegisteredAgain,
@@ -170,6 +171,12 @@ def _second_factor_refused(_links: Links, owed: Owed) -> Letter:
     return Letter(_present(owed), "Someone failed at your second factor")
 
 
+def _api_key_issued(_links: Links, owed: Owed) -> Letter:
+    assert isinstance(owed.answered.event, ApiKeyIssued)
+    values = {"expires_at": owed.answered.event.expires_at}
+    return Letter(_present(owed), "An API key was issued for your account", values)
+
+
 class _Mail(Struct, frozen=True):
     """How a mail is written; `about` is what strangers can bring about, and is therefore written of only so often."""
 
@@ -192,6 +199,7 @@ MAILS: Final[dict[str, _Mail]] = {
     "recovery-code-used": _Mail(_recovery_code_used),
     "passkey-refused": _Mail(_passkey_refused),
     "second-factor-refused": _Mail(_second_factor_refused, Mail.SECOND_FACTOR),
+    "api-key-issued": _Mail(_api_key_issued),
 }
 """Each kind of mail, by the slot of its deliveries, which is also the name of its templates."""
 
@@ -214,4 +222,5 @@ SLOTS: Final[dict[type[Event], str]] = {
     RecoveryCodesIssued: "recovery-codes-issued",
     RecoveryCodeUsed: "recovery-code-used",
     SecondFactorRefused: "second-factor-refused",
+    ApiKeyIssued: "api-key-issued",
 }

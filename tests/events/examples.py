@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from events.administrators import AdministratorAdded, AdministratorRemoved, FirstAdministratorInvited
+from events.api_key import ApiKeyIssued, ApiKeyRevoked, ApiKeyUsed
 from events.event import Event
 from events.keys import DataKey
 from events.projection import ParkedEventDiscarded, ParkedEventsRetried
@@ -109,6 +110,9 @@ EXAMPLES: dict[str, Event] = {
         FirstAdministratorInvited(),
         AdministratorAdded(OTHER),
         AdministratorRemoved(OTHER),
+        ApiKeyIssued(OTHER, "nightly report", ("account:read", "users:read"), datetime(2026, 5, 30, 12, tzinfo=UTC)),
+        ApiKeyUsed(),
+        ApiKeyRevoked(),
         ParkedEventsRetried("users", OTHER),
         ParkedEventDiscarded("users", 17),
     )

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 import projections.reactions
+from events.api_key import ApiKeyIssued
 from events.personal import FORGOTTEN
 from events.user import (
     AddressRegisteredAgain,
@@ -31,7 +32,7 @@ from events.user import (
 )
 from projections.reactions.emails import Obsolete
 from projections.reactions.mails import MAILS, SLOTS
-from tests.projections.reactions.letters import BASE_URL, PROVED, Asked
+from tests.projections.reactions.letters import ADA, BASE_URL, PROVED, Asked
 from tests.support import NOON
 
 registered = PROVED[0]
@@ -55,6 +56,7 @@ EVERY_MAIL = [
     (*PROVED, PasskeyAdded(UUID(int=7), "My telephone")),
     (*PROVED, PasskeyAdded(UUID(int=7), "My telephone"), PasskeyRemoved(UUID(int=7))),
     (*PROVED, PasskeyAdded(UUID(int=7), "My telephone"), PasskeyCountWentBack(UUID(int=7))),
+    (*PROVED, ApiKeyIssued(ADA, "report", ("account:read",), NOON + timedelta(days=30))),
 ]
 
 
