@@ -189,6 +189,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     api_key_days: Annotated[
         int, Meta(ge=1, le=3650, description="After how many days at the latest an API key expires.")
     ] = 365
+    invitation_hours: Annotated[
+        int, Meta(ge=1, le=720, description="How long an invitation can be accepted, where it is not said.")
+    ] = 168
     client_retention_days: Annotated[
         int,
         Meta(

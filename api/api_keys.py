@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, post
@@ -16,13 +16,13 @@ from api.auth import in_session, signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import PreferDryRun
 from api.declared import BODY, COMMAND, DRY_RUN, IN_SESSION, PARAMETERS, STEP_UP, TOKEN, declared
-from api.fields import Reason
+from api.fields import Label, Reason
 from api.reasons import NotPermitted
 from api.roles import ReasonBody
 from api.step_up import require_step_up
 from api.views import require_sight
 from commands.api_keys import prefix_of
-from commands.api_keys_of_user import ACTIVE, EXPIRED, REVOKED, api_keys_of_user
+from commands.api_keys_of_user import api_keys_of_user
 from commands.errors import (
     InvalidExpiry,
     InvalidLabel,
@@ -35,7 +35,6 @@ from commands.errors import (
 from commands.issue_api_key import IssueApiKey, known_scopes
 from commands.passkeys import label
 from commands.revoke_api_key import RevokeApiKey
-from commands.roles import SCOPES
 from events.errors import StoreUnavailable
 
 __all__ = ["ApiKeys"]
@@ -43,16 +42,15 @@ __all__ = ["ApiKeys"]
 USUAL_DAYS: Final = 90
 MOST_DAYS: Final = 3650
 
-KeyName = Annotated[
-    str,
-    Meta(
-        max_length=400,
-        description="What the key is for: 1 to 100 characters. Personal, and sealed like all that is.",
-        examples=["nightly report"],
-        extra_json_schema={"extra": {"format": "display-name", "min_length": 1, "max_length": 100}},
-    ),
+Scope = Literal[
+    "account:read",
+    "account:write",
+    "users:read",
+    "users:write",
+    "audit:read",
+    "statistics:read",
+    "operations",
 ]
-Scope = Annotated[str, Meta(max_length=32, extra_json_schema={"extra": {"enum": sorted(SCOPES)}})]
 Scopes = Annotated[
     list[Scope],
     Meta(
@@ -71,7 +69,7 @@ Days = Annotated[
 class ApiKeyBody(Body, frozen=True):
     """What the key is to be."""
 
-    name: KeyName
+    name: Label
     scopes: Scopes
     expires_in_days: Days | None = None
     reason: Reason | None = None
@@ -100,7 +98,7 @@ class ApiKeyView(Struct, frozen=True):
     prefix: str
     name: str
     scopes: list[str]
-    status: Annotated[str, Meta(extra_json_schema={"extra": {"enum": [ACTIVE, EXPIRED, REVOKED]}})]
+    status: Literal["active", "expired", "revoked"]
     created_at: datetime
     expires_at: datetime
     last_used_on: date | None
@@ -143,16 +141,25 @@ class ApiKeys(Controller):
     ) -> Response[IssuedApiKey]:
         """Be shown a new key, this once. A program that sends it as `Authorization: Bearer KEY` acts for you.
 
+        With `users:write`, also for a service account, and for no other.
+
         It may do what its `scopes` say, for as long as you may do it yourself. It expires after `expires_in_days`, by default
         90 or as many as are allowed here.
         """
-        require_sight(request, user_id, None)
+        caller = request.user
+        assert caller is not None
+        for_service = caller.user_id != user_id and caller.may("users:write")
+        if not for_service:
+            require_sight(request, user_id, None)
         await require_step_up(request)
         days = data.expires_in_days or min(USUAL_DAYS, runtime_of(request).settings.api_key_days)
-        outcome = await ask(request, IssueApiKey(user_id, data.name, tuple(data.scopes), days), data.reason)
+        outcome = await ask(
+            request, IssueApiKey(user_id, data.name, tuple(data.scopes), days, for_service), data.reason
+        )
         made = outcome.result
         issued = IssuedApiKey(made.id, made.key, prefix_of(made.id), made.name, [*made.scopes], made.expires_at)
-        return Response(issued, headers=recorded_headers(outcome))
+        headers = recorded_headers(outcome) | {"Location": f"/v1/users/{user_id}/api-keys/{made.id}"}
+        return Response(issued, headers=headers)
 
     @get(
         operation_id="api_keys_of_user",
@@ -169,6 +176,25 @@ class ApiKeys(Controller):
         items = [ApiKeyView(**_listed(asdict(key))) for key in found]
         headers = {"Event-Position": str(position), "Cache-Control": "no-store"}
         return Response(ApiKeyList(items), headers=headers)
+
+    @get(
+        "/{key_id:uuid}",
+        operation_id="api_key_by_id",
+        summary="An API key",
+        guards=[signed_in],
+        security=[{"token": []}],
+        responses=declared(TOKEN, PARAMETERS, NotPermitted, NoSuchUser, NoSuchApiKey, StoreUnavailable),
+    )
+    async def key(self, request: JsonRequest, user_id: FromPath[UUID], key_id: FromPath[UUID]) -> Response[ApiKeyView]:
+        """What is known of one of them, also long after it has ended."""
+        require_sight(request, user_id, "users:read")
+        process = runtime_of(request)
+        now = datetime.now(UTC)
+        position, found = await api_keys_of_user(process.writer, process.keys, user_id, now, only=key_id)
+        if not found:
+            raise NoSuchApiKey
+        headers = {"Event-Position": str(position), "Cache-Control": "no-store"}
+        return Response(ApiKeyView(**_listed(asdict(found[0]))), headers=headers)
 
     @delete(
         "/{key_id:uuid}",
@@ -189,7 +215,8 @@ class ApiKeys(Controller):
     ) -> Response[None]:
         """Let a key open nothing any more, here at once and everywhere within a second. Safe to repeat."""
         require_sight(request, user_id, "users:write")
-        return await answered(request, RevokeApiKey(user_id, key_id), user_id, reason=data.reason if data else None)
+        reason = data.reason if data else None
+        return await answered(request, RevokeApiKey(user_id, key_id), user_id, reason=reason, stream_id=key_id)
 
 
 def _listed(key: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from api.deliveries import Deliveries
 from api.documentation import configuration, openapi_json
 from api.front import Front
 from api.history import History
+from api.invitations import Invitations
 from api.logs import request_id
 from api.machines import Machines
 from api.metadata import Metadata
@@ -33,6 +34,7 @@ from api.requests import Surrounding
 from api.roles import Roles
 from api.runtime import runtime
 from api.second_factors import SecondFactors
+from api.service_accounts import ServiceAccounts
 from api.sessions import Sessions, SessionsOfUser
 from api.statistics import Statistics
 from api.stepping_up import SteppingUp
@@ -61,6 +63,7 @@ ROUTES = (
     ApiKeys,
     Deliveries,
     History,
+    Invitations,
     Machines,
     Me,
     Metadata,
@@ -74,6 +77,7 @@ ROUTES = (
     Resets,
     Roles,
     SecondFactors,
+    ServiceAccounts,
     Sessions,
     SessionsOfUser,
     Statistics,

@@ -17,6 +17,7 @@ from api.delivery_commands import deliveries
 from api.export_command import export
 from api.key_commands import keys
 from api.projection_commands import projections
+from api.service_account_commands import service_accounts
 from api.session_commands import sessions
 from api.up import up
 from api.user_commands import users
@@ -50,7 +51,7 @@ def main() -> None:
     )  # Python would look through all that was imported for cycles, for longer than most commands take
 
 
-for command in (up, users, sessions, projections, deliveries, keys, claims, analytics, export):
+for command in (up, users, service_accounts, sessions, projections, deliveries, keys, claims, analytics, export):
     main.add_command(command)
 
 

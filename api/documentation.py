@@ -117,6 +117,7 @@ TAGS: Final = {
     "Passwords": "Changing a password, and having it reset by mail.",
     "Sessions": "Signing in, going on, signing out.",
     "Second factors": "What is asked for beside the password, and what stands in for it.",
+    "Invitations": "Becoming a user because an administrator wants it.",
     "API keys": "What programs ask with, in somebody's name.",
     "Roles": "Who may do what.",
     "History": "What happened: who did what, when and why.",

@@ -33,7 +33,7 @@ from api.user_filters import (
     Verified,
     filters_of,
 )
-from api.views import reached, registered_view, require_sight, serving, user_view
+from api.views import made_view, reached, require_sight, serving, user_view
 from commands.errors import AddressTaken, NoSuchUser
 from commands.register_user import RegisterUser
 from projections.parking import ViewParked
@@ -108,7 +108,7 @@ class Users(Controller):
         if not discloses:
             accepted = RegistrationTaken(outcome.result.user_id)
             return Response(accepted, status_code=HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store"})
-        view = await registered_view(request, outcome)
+        view = await made_view(request, outcome.result.user_id, outcome.version)
         headers = recorded_headers(outcome, user_etag(view.version, caller)) | {"Location": f"/v1/users/{view.id}"}
         return cast("Response[RegistrationTaken]", Response(view, status_code=HTTP_201_CREATED, headers=headers))
 

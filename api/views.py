@@ -13,14 +13,12 @@ from api.bodies import JsonRequest
 from api.caller import Caller
 from api.conditions import demand, matches, user_etag
 from commands.errors import NoSuchUser
-from commands.handler import Outcome
-from commands.register_user import Registered
 from events.store import read_stream
 from projections.folding import fold_whole
 from projections.users import USERS
 from queries.users import VIEW, UserView
 
-__all__ = ["reached", "registered_view", "require_sight", "seen_by", "serving", "user_view"]
+__all__ = ["made_view", "reached", "require_sight", "seen_by", "serving", "user_view"]
 
 
 def require_sight(request: JsonRequest, user_id: UUID, permission: str | None) -> None:
@@ -76,10 +74,10 @@ async def user_view(
     return Response(seen_by(view, request.user), status_code=HTTP_200_OK, headers=headers)
 
 
-async def registered_view(request: JsonRequest, outcome: Outcome[Registered]) -> UserView:
-    """The view of someone who was registered this moment, by the same fold: whether the projection has come so far or not."""
+async def made_view(request: JsonRequest, user_id: UUID, version: int) -> UserView:
+    """The view of someone who was made this moment, by the same fold: whether the projection has come so far or not."""
     process = runtime_of(request)
-    history = await read_stream(process.writer, process.keys, outcome.result.user_id, until=outcome.version)
+    history = await read_stream(process.writer, process.keys, user_id, until=version)
     rows = fold_whole(USERS, history)
     if not rows:
         raise NoSuchUser

@@ -44,7 +44,7 @@ class ApiKey(Struct, frozen=True):
     def lives_for(self, user: User, now: datetime) -> bool:
         """Whether it is this user's and opens something: the user is not shut out, and it has neither ended nor expired."""
         own = self.user_id is not None and self.user_id == user.id
-        return own and user.may_sign_in and not self.ended(user) and not self.expired(now)
+        return own and user.may_act and not self.ended(user) and not self.expired(now)
 
     def permissions(self, user: User) -> frozenset[str]:
         """What it may do now: of its scopes, what its user may. Everyone has their own account."""

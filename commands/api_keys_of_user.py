@@ -10,6 +10,7 @@ from commands import user as users
 from commands.api_key import fold
 from commands.api_keys import KIND, prefix_of
 from commands.errors import NoSuchUser
+from events.api_key import STREAM_TYPE as KEY_STREAM
 from events.connections import Reading
 from events.data_keys import DataKeys
 from events.store import head, read_streams
@@ -45,14 +46,14 @@ class KnownApiKey(Struct, frozen=True):
 
 
 async def api_keys_of_user(
-    pool: Reading, keys: DataKeys, user_id: UUID, now: datetime
+    pool: Reading, keys: DataKeys, user_id: UUID, now: datetime, *, only: UUID | None = None
 ) -> tuple[int, list[KnownApiKey]]:
-    """The position of the log's end, and their keys as of then at least, the newest first.
+    """The position of the log's end, and their keys as of then at least, the newest first, or `only` one.
 
     Raises `NoSuchUser` for who never was or is forgotten.
     """
     position = await head(pool)
-    ids = [row[0] for row in await pool.fetch(_KEYS, user_id, KIND, MOST_ENDED)]
+    ids = [only] if only else [row[0] for row in await pool.fetch(_KEYS, user_id, KIND, MOST_ENDED)]
     histories = await read_streams(pool, keys, [user_id, *ids])
     folded = {}
     for stream_id, history in histories.items():
@@ -64,8 +65,8 @@ async def api_keys_of_user(
         raise NoSuchUser
     found = []
     for key_id in sorted(ids, reverse=True):  # UUIDv7, RFC 9562: the newest are the greatest
-        key = fold(folded[key_id])
-        if key.issued_at is None or key.expires_at is None or not isinstance(key.name, str):
+        key = fold(event for event in folded[key_id] if event.stream_type == KEY_STREAM)
+        if key.user_id != user_id or key.issued_at is None or key.expires_at is None or not isinstance(key.name, str):
             continue
         status = REVOKED if key.ended(user) else EXPIRED if key.expired(now) else ACTIVE
         scopes = tuple(sorted(key.scopes))

@@ -21,12 +21,14 @@ __all__ = [
     "InvalidScope",
     "InvalidSecondFactor",
     "InvalidTimeZone",
+    "InvitationOver",
     "LastAdministrator",
     "LinkExpired",
     "LinkSpent",
     "NoSecondFactor",
     "NoSuchApiKey",
     "NoSuchDelivery",
+    "NoSuchInvitation",
     "NoSuchParkedEvent",
     "NoSuchPasskey",
     "NoSuchReadModel",
@@ -232,3 +234,11 @@ class InvalidExpiry(Refused):
 
 class TooManyApiKeys(Refused):
     """The user has as many API keys as there may be; revoke one that is not needed any more."""
+
+
+class NoSuchInvitation(Refused):
+    """There is no such invitation."""
+
+
+class InvitationOver(Refused):
+    """The invitation was accepted or withdrawn, is too old, or whoever sent it may not invite any more; ask for another."""

@@ -187,6 +187,9 @@ class Handler:
             # It waits for nobody and loses no race: nothing follows from what was read.
             append.expected, append.receipt = {}, decoy()
         position = await self._committer.commit(append)
+        for use in append.keys:
+            if use.forgotten:  # here at once; other processes hear of it
+                self._keys.forget(use.subject_id)
         first = position - len(append.events) + 1
         return Outcome(result, position, main, version, written, command_id, unit.now, first)
 

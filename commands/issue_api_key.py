@@ -38,16 +38,20 @@ class NewApiKey(Struct, frozen=True):
 
 
 class IssueApiKey(Struct, frozen=True):
-    """Be shown a new key, once, with which a program may do what its scopes say, for so many days."""
+    """Be shown a new key, once, with which a program may do what its scopes say, for so many days.
+
+    It is for oneself or, `for_service`, for a service account, which nobody can sign in to.
+    """
 
     user_id: UUID
     name: str
     scopes: tuple[str, ...]
     days: int
+    for_service: bool = False
 
     def decide(self, user: User, living: int, now: datetime, most_days: int) -> list[ApiKeyEvent]:
         """There is a key that may do no more than its user, for no longer than is allowed."""
-        if not user.may_sign_in:
+        if not user.may_act or (self.for_service and not user.service):
             raise NoSuchUser
         scopes = known_scopes(self.scopes)
         if missing := set(scopes) - permissions(user.roles) - OWN_ACCOUNT:

@@ -6,13 +6,15 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
-from commands import administrators, api_key, projection, session, user
+from commands import administrators, api_key, invitation, projection, session, user
 from commands.administrators import Administrators
 from commands.api_key import ApiKey
 from commands.attempts import Attempt, forget_attempts, reserve_attempt
 from commands.errors import Refused
+from commands.invitation import Invitation
 from commands.passwords import Hasher
 from commands.projection import Decisions
 from commands.reads import Reads
@@ -26,6 +28,7 @@ from events.append import ClaimChange, KeyUse, SecretChange
 from events.connections import Reading
 from events.data_keys import DataKeys
 from events.event import Event, Recorded
+from events.invitation import STREAM_TYPE as INVITATION
 from events.keys import DataKey
 from events.projection import STREAM_TYPE as PROJECTION
 from events.projection import stream_id as projection_id
@@ -52,7 +55,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     """What the operator decided, as far as commands ask: keys for each purpose, how often and how long.
 
     `sign_in_attempts` may fail from strange devices, and as many from each known one, before they wait `lock_minutes`; of
-    second factors `second_step_attempts`. API keys live `api_key_days` at the longest. `base_url` is where people find this installation.
+    second factors `second_step_attempts`. API keys live `api_key_days` at the longest, and invitations
+    `invitation_hours` where it is not said. `base_url` is where people find this installation.
     """
 
     claims_key: bytes
@@ -67,6 +71,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     second_step_minutes: int = 5
     second_step_attempts: int = 5
     api_key_days: int = 365
+    invitation_hours: int = 168
     base_url: str = "http://localhost"
 
 
@@ -161,6 +166,10 @@ class Unit:
         """The API key as it is now."""
         return await self._fold(key_id, API_KEY, api_key.fold)
 
+    async def invitation(self, invitation_id: UUID) -> Invitation:
+        """The invitation as it is now."""
+        return await self._fold(invitation_id, INVITATION, invitation.fold)
+
     async def administrators(self) -> Administrators:
         """Who administers now."""
         return await self._fold(ADMINISTRATORS_ID, ADMINISTRATORS, administrators.fold)
@@ -223,6 +232,11 @@ class Unit:
             self.key_uses[subject_id] = KeyUse(subject_id, key.key_id)
         return self.data_keys[subject_id]
 
+    async def forget_subject(self, subject_id: UUID) -> None:
+        """Destroy the key of someone, and with it everything personal that was sealed under it, if it is there still."""
+        if await self.key_of(subject_id) is not None:
+            self.key_uses[subject_id] = replace(self.key_uses[subject_id], forgotten=True)
+
     async def key_of_notes(self, stream_id: UUID) -> DataKey:
         """The key for what is noted of events about nobody: their stream's own, made when there is something to note."""
         if await self.key_of(stream_id) is None:
@@ -240,6 +254,10 @@ class Unit:
     def record_api_key(self, key_id: UUID, user_id: UUID, *events: Event) -> None:
         """Events about an API key of a user."""
         self._record(API_KEY, key_id, user_id, events)
+
+    def record_invitation(self, invitation_id: UUID, *events: Event) -> None:
+        """Events about an invitation, which is a subject of its own."""
+        self._record(INVITATION, invitation_id, invitation_id, events)
 
     def record_administrators(self, subject_id: UUID | None, *events: Event) -> None:
         """Events in the administrators' one stream, about one of them."""

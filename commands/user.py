@@ -36,6 +36,7 @@ from events.user import (
     RoleGranted,
     RoleRevoked,
     SecondFactorRefused,
+    ServiceAccountCreated,
     SignedOutEverywhere,
     TimeZoneChanged,
     TotpConfirmed,
@@ -89,7 +90,7 @@ class FormerAddress(Struct, frozen=True):
 
 
 class User(Struct, frozen=True):
-    """A user as decisions see them; `version` 0 is someone who never was.
+    """A user as decisions see them; `version` 0 is someone who never was, and a `service` account has no address.
 
     `verification_version`, `change_version` and `reset_version` are the versions of the newest events that asked for proof
     of the address, of another address, for another password: only their links live, and none at 0. A registration that was
@@ -101,6 +102,7 @@ class User(Struct, frozen=True):
 
     id: UUID | None = None
     version: int = 0
+    service: bool = False
     email: str | Forgotten = ""
     email_verified: bool = False
     over: bool = False
@@ -146,6 +148,11 @@ class User(Struct, frozen=True):
         return self.proved and not self.suspended
 
     @property
+    def may_act(self) -> bool:
+        """Whether an API key of the account opens anything: whoever it is of may sign in, or is no person."""
+        return self.may_sign_in or (self.active and self.service and not self.suspended)
+
+    @property
     def second_factors(self) -> tuple[str, ...]:
         """What is asked for beside the password, any one of it; nothing where the password is enough."""
         return (*((TOTP,) if self.totp else ()), *((PASSKEY,) if self.passkeys else ()))
@@ -180,6 +187,8 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
         case UserRegistered(email=email, display_name=display_name, locale=locale):
             about = {"id": recorded.stream_id, "email": email, "display_name": display_name, "locale": locale}
             return about | _verification_mailed(user, recorded)
+        case ServiceAccountCreated(name=name):
+            return {"id": recorded.stream_id, "display_name": name, "service": True}
         case VerificationRequested():
             return _verification_mailed(user, recorded)
         case EmailVerified():

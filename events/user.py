@@ -33,6 +33,7 @@ __all__ = [
     "RoleGranted",
     "RoleRevoked",
     "SecondFactorRefused",
+    "ServiceAccountCreated",
     "SignedOutEverywhere",
     "TimeZoneChanged",
     "TotpConfirmed",
@@ -56,6 +57,12 @@ class UserRegistered(Event, frozen=True):
     email: Personal[str]
     display_name: Personal[str | None] = None
     locale: Personal[str | None] = None
+
+
+class ServiceAccountCreated(Event, frozen=True):
+    """An administrator made an account for a program: without address and password, it is entered by API keys alone."""
+
+    name: Personal[str]
 
 
 class VerificationRequested(Event, frozen=True):
@@ -235,6 +242,7 @@ class PasskeyCountWentBack(Event, frozen=True):
 
 UserEvent: TypeAlias = (
     UserRegistered
+    | ServiceAccountCreated
     | VerificationRequested
     | EmailVerified
     | AddressRegisteredAgain

@@ -124,7 +124,7 @@ class Positions:
         return self._waiting[view]
 
     def _heard(self, payload: str) -> None:
-        """`users_v3:0:17`: partition 0 stands at 17. `users_v3`: it is divided anew, or serves. Nothing: much may have been missed."""
+        """`users_v4:0:17`: partition 0 stands at 17. `users_v4`: it is divided anew, or serves. Nothing: much may have been missed."""
         consumer, _, numbers = payload.partition(":")
         partition, _, position = numbers.partition(":")
         if position and (partitions := self._known.get(consumer)) and int(partition) in partitions:

@@ -40,7 +40,7 @@ def evolve(rows: Sequence[UserVersion], recorded: Recorded[UserEvent]) -> Iterab
 
 USER_HISTORY = ReadModel(
     "user_history",
-    1,
+    2,
     columns=(
         *known_columns("id", "version"),
         Column("valid_from", DateTime(timezone=True), nullable=False),

@@ -18,6 +18,7 @@ from events.user import (
     EmailChangeUndone,
     RegistrationLapsed,
     RegistrationSuperseded,
+    ServiceAccountCreated,
     UserRegistered,
 )
 from projections.plain_text import plain
@@ -45,7 +46,13 @@ class UserNamesRow(Row, frozen=True, kw_only=True):
 
 
 NamesEvent: TypeAlias = (
-    UserRegistered | DisplayNameChanged | EmailChanged | EmailChangeUndone | RegistrationSuperseded | RegistrationLapsed
+    UserRegistered
+    | ServiceAccountCreated
+    | DisplayNameChanged
+    | EmailChanged
+    | EmailChangeUndone
+    | RegistrationSuperseded
+    | RegistrationLapsed
 )
 
 
@@ -62,7 +69,14 @@ def evolve(row: UserNamesRow | None, recorded: Recorded[NamesEvent]) -> UserName
             return UserNamesRow(
                 id=recorded.stream_id, registered_at=at, name=_sorted_by(name), sought=sought(name, email)
             )
-        case UserRegistered() if row is not None:
+        case ServiceAccountCreated(name=str(name)) if row is None:
+            return UserNamesRow(
+                id=recorded.stream_id,
+                registered_at=recorded.recorded_at,
+                name=_sorted_by(name),
+                sought=sought(name, ""),
+            )
+        case UserRegistered() | ServiceAccountCreated() if row is not None:
             return row
         case DisplayNameChanged(display_name=str() | None as name) if row is not None:
             _, _, address = row.sought.rpartition(BEGINNING)

@@ -12,8 +12,9 @@ from email_validator import validate_email
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from msgspec import Struct
 
-from commands.user import fold
+from commands.user import NOBODY, fold
 from events.event import Event, Recorded
+from events.invitation import STREAM_TYPE as INVITATION
 from events.user import STREAM_TYPE
 from projections.reactions.deliveries import Delivery
 from projections.reactions.mails import MAILS, SLOTS, Letter, Links, Obsolete, Owed
@@ -45,9 +46,12 @@ class Emails(Struct, frozen=True):
         Names that people gave themselves are left out: whoever registers somebody else's address must not get to write
         to them through us. What is left is plain ASCII, so that links arrive on one line.
         """
-        user = fold(_own(history))
         place = next((place for place, event in enumerate(history) if event.position == delivery.position), None)
-        if place is None or not user.active or not isinstance(user.email, str):
+        if place is not None and history[place].stream_type == INVITATION:  # to somebody who is no user yet
+            letter = MAILS[delivery.slot].write(self.links, Owed(NOBODY, NOBODY, history[place], delivery.now))
+            return self._message(delivery, letter)
+        user = fold(_own(history))
+        if place is None or not user.active or not isinstance(user.email, str) or user.service:
             raise Obsolete("The account is gone.")
         owed = Owed(user, fold(_own(history[:place])), history[place], delivery.now)
         mail = MAILS[delivery.slot]

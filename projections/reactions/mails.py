@@ -7,10 +7,11 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from commands.links import RESET_PASSWORD, UNDO_EMAIL_CHANGE, UNLOCK, VERIFY_EMAIL, link_token
+from commands.links import ACCEPT_INVITATION, RESET_PASSWORD, UNDO_EMAIL_CHANGE, UNLOCK, VERIFY_EMAIL, link_token
 from commands.user import Mail, User
 from events.api_key import ApiKeyIssued
 from events.event import Event, Recorded
+from events.invitation import UserInvited
 from events.user import (
     AddressRegisteredAgain,
     EmailChanged,
@@ -177,6 +178,16 @@ def _api_key_issued(_links: Links, owed: Owed) -> Letter:
     return Letter(_present(owed), "An API key was issued for your account", values)
 
 
+def _invitation(links: Links, owed: Owed) -> Letter:
+    """To an address of which there is no user."""
+    invited = owed.answered.event
+    assert isinstance(invited, UserInvited)
+    if not isinstance(invited.email, str):
+        raise Obsolete("The invitation is over.")
+    values = links.to("accept-invitation", ACCEPT_INVITATION, owed, invited.expires_at)
+    return Letter(invited.email, "You are invited", values)
+
+
 class _Mail(Struct, frozen=True):
     """How a mail is written; `about` is what strangers can bring about, and is therefore written of only so often."""
 
@@ -200,6 +211,7 @@ MAILS: Final[dict[str, _Mail]] = {
     "passkey-refused": _Mail(_passkey_refused),
     "second-factor-refused": _Mail(_second_factor_refused, Mail.SECOND_FACTOR),
     "api-key-issued": _Mail(_api_key_issued),
+    "invitation": _Mail(_invitation),
 }
 """Each kind of mail, by the slot of its deliveries, which is also the name of its templates."""
 
@@ -223,4 +235,5 @@ SLOTS: Final[dict[type[Event], str]] = {
     RecoveryCodeUsed: "recovery-code-used",
     SecondFactorRefused: "second-factor-refused",
     ApiKeyIssued: "api-key-issued",
+    UserInvited: "invitation",
 }

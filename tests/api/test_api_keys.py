@@ -2,11 +2,14 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 
+from api.api_keys import Scope
 from api.key_bearers import KeyBearers
 from commands.api_keys import PATTERN
+from commands.roles import SCOPES
 from tests.api.keyed import ACCOUNT, issued
 from tests.api.site import PASSWORD
 from tests.api.test_step_up import tired
@@ -39,6 +42,8 @@ async def test_is_shown_once_with_what_is_known_of_it(site):
     (told,) = await listed(site, person)
     assert told.pop("created_at") < told["expires_at"]
     expected = {name: value for name, value in shown.items() if name != "key"}
+    by_id = await site.get(answer.headers["location"], person)
+    assert (by_id.status_code, by_id.json()["prefix"]) == (200, shown["prefix"])
     assert told == {**expected, "status": "active", "last_used_on": None}
 
 
@@ -225,3 +230,7 @@ async def test_outlives_a_password_that_was_changed_and_not_one_that_was_reset(s
     assert done.status_code == 204
     assert (await site.get("/v1/me", key)).status_code == 401
     assert [one["status"] for one in await listed(site, await site.signed_in(person.email))] == ["revoked"]
+
+
+def test_the_scopes_that_the_document_tells_are_those_there_are():
+    assert set(get_args(Scope)) == SCOPES

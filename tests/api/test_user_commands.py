@@ -3,6 +3,7 @@
 import pytest
 from uuid_utils.compat import uuid7
 
+from commands.links import ACCEPT_INVITATION
 from tests.api.console import history, muster, refused, told
 from tests.api.factors import enrolled
 from tests.api.keyed import issued
@@ -341,3 +342,23 @@ async def test_api_keys_are_listed_as_the_api_does_and_revoked(site: Site):
     assert "no such API key" in await refused(site, "users", "revoke-api-key", person.email, str(uuid7()))
     told_of = (await muster(site, "users", "history", person.email)).stdout
     assert f"api_key {key.id} of {person.id}" in told_of
+
+
+async def test_a_service_account_is_made(site: Site):
+    (done,) = await told(site, "service-accounts", "create", "billing", "--description", "invoices", "--reason", "new")
+    assert done["events"] == ["ServiceAccountCreated", "AdministratorsMetadataChanged"]
+    made = (await history(site, done["id"]))[0]
+    assert (made["data"], made["actor"], made["reason"]) == ({"name": "billing"}, {"type": "operator"}, "new")
+    (shown,) = await told(site, "users", "show", done["id"])
+    assert (shown["kind"], shown["email"]) == ("service", None)
+    assert "A label has" in await refused(site, "service-accounts", "create", "x" * 101)
+
+
+async def test_somebody_is_invited(site: Site):
+    email = site.new_email()
+    (done,) = await told(site, "users", "invite", email, "--role", "auditor", "--hours", "2", "--reason", "hired")
+    assert done["events"] == ["UserInvited"]
+    token = site.link(done["id"], purpose=ACCEPT_INVITATION)
+    accepted = await site.post("/v1/invitations/accept", {"token": token, "password": PASSWORD})
+    assert accepted.status_code == 201
+    assert "Another account has this address." in await refused(site, "users", "invite", email)

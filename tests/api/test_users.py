@@ -11,7 +11,7 @@ async def test_everyone_sees_themselves(site, somebody):
     assert me.status_code == 200
     view = me.json()
     assert view.keys() == {
-        "id", "email", "email_verified", "display_name", "locale", "time_zone", "picture_url", "roles", "status",
+        "id", "kind", "email", "email_verified", "display_name", "locale", "time_zone", "picture_url", "roles", "status",
         "metadata", "registered_at", "updated_at", "last_seen_at", "version",
     }  # fmt: skip
     assert (view["id"], view["email"], view["status"], view["roles"]) == (

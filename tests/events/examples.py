@@ -8,6 +8,7 @@ from uuid import UUID
 from events.administrators import AdministratorAdded, AdministratorRemoved, FirstAdministratorInvited
 from events.api_key import ApiKeyIssued, ApiKeyRevoked, ApiKeyUsed
 from events.event import Event
+from events.invitation import InvitationAccepted, InvitationLapsed, InvitationWithdrawn, UserInvited
 from events.keys import DataKey
 from events.projection import ParkedEventDiscarded, ParkedEventsRetried
 from events.session import (
@@ -43,6 +44,7 @@ from events.user import (
     RoleGranted,
     RoleRevoked,
     SecondFactorRefused,
+    ServiceAccountCreated,
     SignedOutEverywhere,
     TimeZoneChanged,
     TotpConfirmed,
@@ -67,6 +69,7 @@ EXAMPLES: dict[str, Event] = {
     type(event).__name__: event
     for event in (
         UserRegistered("ada@example.com", "Ada Lovelace", "en-GB"),
+        ServiceAccountCreated("billing"),
         VerificationRequested(),
         EmailVerified(),
         AddressRegisteredAgain(),
@@ -113,6 +116,10 @@ EXAMPLES: dict[str, Event] = {
         ApiKeyIssued(OTHER, "nightly report", ("account:read", "users:read"), datetime(2026, 5, 30, 12, tzinfo=UTC)),
         ApiKeyUsed(),
         ApiKeyRevoked(),
+        UserInvited("grace@example.com", ("auditor",), datetime(2026, 3, 8, 12, tzinfo=UTC), OTHER, "Grace", "en"),
+        InvitationAccepted(OTHER),
+        InvitationWithdrawn(),
+        InvitationLapsed(),
         ParkedEventsRetried("users", OTHER),
         ParkedEventDiscarded("users", 17),
     )

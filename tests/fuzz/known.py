@@ -89,7 +89,7 @@ class Known:
             if what == "user_id":
                 self._user(value)
                 made = value
-            elif what in ("session_id", "delivery_id", "key_id", "refresh_token"):
+            elif what in ("session_id", "delivery_id", "key_id", "invitation_id", "refresh_token"):
                 self.told[what].append(value)
             elif what == "next":
                 self.told[f"cursor {path}"].append(value)

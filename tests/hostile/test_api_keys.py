@@ -166,7 +166,7 @@ async def test_may_what_its_user_may_but_for_what_is_done_in_person(site, operat
     user = keys["of"]
     path = template.format(
         user_id=user.id, session_id=user.told["session"], role="nobody", slug="not-found", name="users",
-        delivery_id=uuid4(), passkey_id=uuid4(), key_id=uuid4(), position=1,
+        delivery_id=uuid4(), passkey_id=uuid4(), key_id=uuid4(), invitation_id=uuid4(), position=1,
     )  # fmt: skip
     body = BODIES.get(name)
     if name == "register_user":

@@ -37,7 +37,13 @@ TABLE: dict[str, tuple[int, ...]] = {
     "offer_passkey_sign_in": (200, 200, 200, 200, 200, 200, 200),
     "issue_api_key": (401, 201, 404, 404, 404, 404, 401),
     "api_keys_of_user": (401, 200, 404, 200, 404, 200, 401),
+    "api_key_by_id": (401, 404, 404, 404, 404, 404, 401),
     "revoke_api_key": (401, 404, 404, 404, 404, 404, 401),
+    "create_service_account": (401, 403, 403, 403, 403, 201, 401),
+    "invite_user": (401, 403, 403, 403, 403, 201, 401),
+    "invitations": (401, 403, 403, 200, 403, 200, 401),
+    "withdraw_invitation": (401, 403, 403, 403, 403, 404, 401),
+    "accept_invitation": (400, 400, 400, 400, 400, 400, 400),
     "suspend_user": (401, 403, 403, 403, 403, 204, 401),
     "reinstate_user": (401, 403, 403, 403, 403, 204, 401),
     "unlock_user": (401, 403, 403, 403, 403, 204, 401),
@@ -93,6 +99,9 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "request_password_reset": {"email": "nobody@example.com"},
     "reset_password": {"token": "A" * 80, "password": PASSWORD},
+    "invite_user": {"email": "invited@example.com"},
+    "accept_invitation": {"token": "A" * 80, "password": PASSWORD},
+    "create_service_account": {"name": "billing"},
     "issue_api_key": {"name": "report", "scopes": ["account:read"]},
     "step_up": {"password": PASSWORD},
     "sign_in": {"email": "nobody@example.com", "password": PASSWORD},
@@ -142,7 +151,13 @@ async def test_is_answered(site, operations, somebody, other, auditor, analyst, 
     callers = {"anonymous": None, "self": owner, "other": other, "auditor": auditor, "analyst": analyst}
     person = {**callers, "administrator": site.administrator, "suspended": suspended}[caller]
     method, template = operations[name]
-    nothing: dict[str, Any] = {"delivery_id": uuid4(), "passkey_id": uuid4(), "key_id": uuid4(), "position": 1}
+    nothing: dict[str, Any] = {
+        "delivery_id": uuid4(),
+        "passkey_id": uuid4(),
+        "key_id": uuid4(),
+        "invitation_id": uuid4(),
+        "position": 1,
+    }
     path = template.format(
         user_id=owner.id, session_id=owner.session_id, role="nobody", slug="not-found", name="users", **nothing
     )
@@ -182,6 +197,7 @@ async def test_is_answered(site, operations, somebody, other, auditor, analyst, 
         "remove_passkey",
         "issue_api_key",
         "api_keys_of_user",
+        "api_key_by_id",
         "revoke_api_key",
         "sessions_of_user",
         "step_up",

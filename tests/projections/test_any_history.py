@@ -26,6 +26,7 @@ from events.user import (
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    ServiceAccountCreated,
     SignedOutEverywhere,
     TotpConfirmed,
     UserLocked,
@@ -50,6 +51,7 @@ facts = st.one_of(
     st.builds(RoleRevoked, st.sampled_from(["auditor", "analyst"])),
     st.sampled_from([SignedOutEverywhere(), UserLocked(NOON), PasswordChanged(), TotpConfirmed(), RecoveryCodeUsed(9)]),
     st.just(superseded),
+    st.builds(ServiceAccountCreated, st.sampled_from(["billing", "reports"])),
 )
 SESSIONS_EACH = 2
 of_sessions = st.tuples(

@@ -93,9 +93,9 @@ async def test_the_readers_role_sees_the_rows_and_cannot_write_them(database, lo
     await log.add(uuid7(), registered)
     await view.catch_up()
     reader = await connect(database.url("reader"), "reader")
-    assert await reader.fetchval("SELECT email FROM views.users_v3") == "ada@example.com"
+    assert await reader.fetchval("SELECT email FROM views.users_v4") == "ada@example.com"
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await reader.execute("DELETE FROM views.users_v3")
+        await reader.execute("DELETE FROM views.users_v4")
     await reader.close()
 
 
@@ -273,7 +273,7 @@ async def test_announces_where_it_stands(database, log, view):
     await log.add(uuid7(), registered)
     await view.catch_up()
     async with asyncio.timeout(5):
-        assert await heard.get() == "users_v3:0:1"
+        assert await heard.get() == "users_v4:0:1"
     await listener.close()
 
 

@@ -16,8 +16,11 @@ from events.user import (
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    ServiceAccountCreated,
     UserLocked,
     UserRegistered,
+    UserReinstated,
+    UserSuspended,
     UserUnlocked,
     VerificationRequested,
 )
@@ -38,6 +41,7 @@ def test_a_registration_makes_an_unverified_user():
     history = History()
     assert row_of(registered, history=history) == UserRow(
         id=history.stream_id,
+        kind="person",
         email="ada@example.com",
         email_verified=False,
         display_name="Ada",
@@ -51,6 +55,14 @@ def test_a_registration_makes_an_unverified_user():
         updated_at=NOON + timedelta(minutes=1),
         version=1,
     )
+
+
+def test_a_service_account_is_active_without_an_address():
+    row = row_of(ServiceAccountCreated("billing"))
+    assert (row.kind, row.email, row.display_name, row.status) == ("service", None, "billing", "active")
+    assert row_of(ServiceAccountCreated("billing"), UserSuspended()).status == "suspended"
+    assert row_of(ServiceAccountCreated("billing"), UserSuspended(), UserReinstated()).status == "active"
+    assert row_of(ServiceAccountCreated(FORGOTTEN)) is None
 
 
 def test_a_proved_address_makes_the_user_active():

@@ -161,7 +161,7 @@ async def test_a_worker_that_is_killed_under_load_loses_nothing_and_does_nothing
         return not waiting
 
     await until(settled, 30)
-    rows = await house.query("SELECT id::text AS id, version FROM views.users_v3 WHERE email LIKE 'worker%'")
+    rows = await house.query("SELECT id::text AS id, version FROM views.users_v4 WHERE email LIKE 'worker%'")
     assert {row["id"] for row in rows} >= set(acknowledged.values())
     assert {row["version"] for row in rows} == {1}
     to = [mail["To"] for mail in house.mails()]

@@ -87,7 +87,7 @@ class Workers:
 
     async def rows(self) -> dict[Any, Any]:
         """The users view, by id."""
-        return {row["id"]: row for row in await self.database.query("SELECT * FROM views.users_v3")}
+        return {row["id"]: row for row in await self.database.query("SELECT * FROM views.users_v4")}
 
 
 @pytest.fixture

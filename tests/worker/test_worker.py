@@ -195,7 +195,7 @@ async def test_another_number_of_partitions_is_taken_over_by_all_workers(log, wo
         await log.add(person, registration(number))
     await workers.reach(30)
     workers.start(partitions=5)
-    checkpoints = "SELECT 1 FROM checkpoints WHERE consumer = 'users_v3'"
+    checkpoints = "SELECT 1 FROM checkpoints WHERE consumer = 'users_v4'"
     await until(lambda: _counted(workers.database, checkpoints, 5))
     for person in people:
         await log.add(person, EmailVerified())

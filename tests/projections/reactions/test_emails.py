@@ -8,6 +8,7 @@ import pytest
 
 import projections.reactions
 from events.api_key import ApiKeyIssued
+from events.invitation import UserInvited
 from events.personal import FORGOTTEN
 from events.user import (
     AddressRegisteredAgain,
@@ -56,6 +57,7 @@ EVERY_MAIL = [
     (*PROVED, PasskeyAdded(UUID(int=7), "My telephone")),
     (*PROVED, PasskeyAdded(UUID(int=7), "My telephone"), PasskeyRemoved(UUID(int=7))),
     (*PROVED, PasskeyAdded(UUID(int=7), "My telephone"), PasskeyCountWentBack(UUID(int=7))),
+    (UserInvited("grace@example.com", (), NOON + timedelta(days=7), None, "<b>evil@x.example,"),),
     (*PROVED, ApiKeyIssued(ADA, "report", ("account:read",), NOON + timedelta(days=30))),
 ]
 
