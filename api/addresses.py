@@ -28,6 +28,7 @@ from commands.errors import (
     WrongPassword,
 )
 from commands.request_verification import RequestVerification
+from commands.roles import WRITE_OWN
 from commands.undo_email_change import UndoEmailChange
 from commands.verify_email import VerifyEmail
 
@@ -129,7 +130,8 @@ class Addresses(Controller):
         """
         even(request)
         await limited(request, VERIFICATION, account=user_id)
-        oneself = request.user is not None and request.user.user_id == user_id
+        caller = request.user
+        oneself = caller is not None and caller.user_id == user_id and caller.may_oneself(WRITE_OWN)
         await ask(request, RequestVerification(user_id, oneself))
         return accepted()
 

@@ -160,6 +160,18 @@ async def test_what_cannot_be_had_is_told_and_nothing_recorded(site, somebody, b
     assert await site.head() == before
 
 
+@pytest.mark.parametrize("days", ["7.0", "7e0", "0.7e1"])
+async def test_a_whole_number_is_one_however_it_is_written(site, somebody, days):
+    body = f'{{"name": "x", "scopes": ["account:read"], "expires_in_days": {days}}}'
+    headers = {"Content-Type": "application/json"}
+    answer = await site.request("POST", f"/v1/users/{somebody.id}/api-keys", somebody, content=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+    half = await site.request(
+        "POST", f"/v1/users/{somebody.id}/api-keys", somebody, content=body.replace(days, "7.5"), headers=headers
+    )
+    assert (half.status_code, kind(half)) == (400, "invalid-fields")
+
+
 async def test_all_that_is_wrong_with_it_is_told_at_once(site, somebody):
     answer = await site.post(f"/v1/users/{somebody.id}/api-keys", {"name": "", "scopes": ["x"]}, somebody)
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/name", "/scopes"]
