@@ -4,27 +4,25 @@ from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
-import structlog
 from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 from msgspec.structs import asdict
 
 from api.asking import answered, ask, recorded_headers, runtime_of
 from api.auth import in_session, signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun, etag
-from api.credentials import Assertion, plain
 from api.declared import BODY, COMMAND, DRY_RUN, HASHING, IN_SESSION, PARAMETERS, TOKEN, declared
-from api.devices import device_cookie, device_token_of
+from api.devices import device_cookie
 from api.even_answers import even
-from api.fields import AnyAddress, Challenge, PresentPassword, RecoveryCode, RefreshToken, TotpCode
-from api.limits import REFRESH, SIGN_IN, limited
+from api.fields import RefreshToken
+from api.limits import REFRESH, limited
 from api.reasons import NotPermitted, StaleVersion
 from api.roles import ReasonBody
+from api.sign_ins import SignInBody, sign_in
 from api.views import require_sight
-from commands.addresses import any_key
 from commands.end_all_sessions import EndAllSessions
 from commands.end_session import EndSession
 from commands.errors import (
@@ -41,34 +39,10 @@ from commands.errors import (
 from commands.handler import Outcome
 from commands.living_sessions import living_sessions
 from commands.refresh_session import RefreshSession
-from commands.sign_in import SignIn
-from commands.sign_in_with_passkey import SignInWithPasskey
 from commands.signed_in import SignedIn
-from commands.take_second_step import TakeSecondStep
 from events.errors import StoreUnavailable
 
 __all__ = ["Sessions", "SessionsOfUser", "Tokens", "access_token"]
-
-_log = structlog.get_logger()
-
-
-class SignInBody(Body, frozen=True):
-    """An address and its password; where those were answered with a challenge, that and a second factor; or a passkey alone."""
-
-    email: AnyAddress | UnsetType = UNSET
-    password: PresentPassword | UnsetType = UNSET
-    challenge: Challenge | UnsetType = UNSET
-    totp: TotpCode | UnsetType = UNSET
-    recovery_code: RecoveryCode | UnsetType = UNSET
-    passkey: Assertion | UnsetType = UNSET
-
-    forms = (
-        ("email", "password"),
-        ("challenge", "totp"),
-        ("challenge", "recovery_code"),
-        ("challenge", "passkey"),
-        ("passkey",),
-    )
 
 
 class RefreshBody(Body, frozen=True):
@@ -118,12 +92,7 @@ class Sessions(Controller):
         password: `POST /v1/sessions/passkey` is where that begins.
         """
         even(request, when_refused=True)
-        if isinstance(data.challenge, str):
-            outcome = await _second_step(request, data)
-        elif isinstance(data.passkey, Assertion):
-            outcome = await _with_passkey(request, data.passkey)
-        else:
-            outcome = await _first_step(request, data)
+        outcome = await sign_in(request, data)
         answer = _tokens(request, outcome, outcome.position, HTTP_201_CREATED)
         answer.set_cookie(device_cookie(request, outcome.result.device))
         return answer
@@ -237,46 +206,6 @@ class SessionsOfUser(Controller):
         require_sight(request, user_id, "users:write")
         reason = data.reason if data else None
         return await answered(request, EndAllSessions(user_id), user_id, if_match=if_match, reason=reason)
-
-
-async def _first_step(request: JsonRequest, data: SignInBody) -> Outcome[SignedIn]:
-    assert isinstance(data.email, str)
-    assert isinstance(data.password, str)
-    device = device_token_of(request)
-    # Strangers must not use up what a known device has; one that only says that it is known is a stranger to `SignIn`.
-    key = any_key(runtime_of(request).rules.claims_key, data.email)
-    await limited(request, SIGN_IN, account=key + (device or "").encode())
-    try:
-        return await ask(request, SignIn(data.email, data.password, device))
-    except ValueError as error:  # what is kept of the password is no hash, or does not open
-        _log.error("a stored password is broken", exc_info=error)
-        raise InvalidCredentials from None
-
-
-async def _second_step(request: JsonRequest, data: SignInBody) -> Outcome[SignedIn]:
-    assert isinstance(data.challenge, str)
-    await limited(request, SIGN_IN)
-    command = TakeSecondStep(
-        data.challenge,
-        totp=data.totp if isinstance(data.totp, str) else None,
-        recovery_code=data.recovery_code if isinstance(data.recovery_code, str) else None,
-        passkey=plain(data.passkey) if isinstance(data.passkey, Assertion) else None,
-        device=device_token_of(request),
-    )
-    try:
-        return await ask(request, command)
-    except ValueError as error:  # what is kept of the second factor does not open
-        _log.error("a stored second factor is broken", exc_info=error)
-        raise InvalidSecondFactor from None
-
-
-async def _with_passkey(request: JsonRequest, passkey: Assertion) -> Outcome[SignedIn]:
-    await limited(request, SIGN_IN)
-    try:
-        return await ask(request, SignInWithPasskey(plain(passkey), device_token_of(request)))
-    except ValueError as error:  # what is kept of it does not open
-        _log.error("a stored passkey is broken", exc_info=error)
-        raise UnknownPasskey from None
 
 
 def access_token(request: JsonRequest, outcome: Outcome[SignedIn], position: int) -> tuple[str, int]:

@@ -12,8 +12,9 @@ from api.caller import Caller
 from api.problems import meaning
 from api.reasons import SessionRequired, StepUpRequired
 from commands.authentication import PASSWORD, TWO_FACTORS
+from commands.factors import PASSKEY
 from commands.step_up import step_up_challenge
-from commands.user import PASSKEY, fold
+from commands.user import fold
 from events.store import read_stream
 
 __all__ = ["require_step_up"]
@@ -35,11 +36,11 @@ async def require_step_up(request: JsonRequest) -> None:
         return
     user = fold(await read_stream(process.writer, process.keys, caller.user_id))
     headers = {"WWW-Authenticate": _challenge(caller, seconds)}
-    if PASSKEY not in user.second_steps:
-        raise StepUpRequired(user.second_steps or (PASSWORD,), headers=headers)
+    if PASSKEY not in user.factors.steps:
+        raise StepUpRequired(user.factors.steps or (PASSWORD,), headers=headers)
     now = datetime.now(UTC)
     token, expires_in = await step_up_challenge(process.writer, process.rules, caller.user_id, caller.session_id, now)
-    raise StepUpRequired(user.second_steps, token, expires_in, headers=headers)
+    raise StepUpRequired(user.factors.steps, token, expires_in, headers=headers)
 
 
 def _challenge(caller: Caller, seconds: int) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from commands.ceremonies import ALGORITHMS, Made, answered, made, rp_id
 from commands.challenges import ADD_PASSKEY, Challenge, issue
 from commands.errors import InvalidChallenge, InvalidPasskey, NoSuchUser, PasskeyThere, TooManyPasskeys
+from commands.factors import PASSKEY
 from commands.issue_recovery_codes import keep_recovery_codes
 from commands.passkey_options import CreationOptions, creation_options
 from commands.passkeys import KIND, MOST, Passkey, Passkeys, label, transports_of
@@ -16,7 +17,7 @@ from commands.recovery_codes import COUNT
 from commands.secrets import Secret
 from commands.step_up import note_step_up
 from commands.unit import Unit
-from commands.user import PASSKEY, User
+from commands.user import User
 from events.user import PasskeyAdded, RecoveryCodesIssued, UserEvent
 
 __all__ = ["AddPasskey", "Added", "OfferPasskey"]
@@ -65,14 +66,14 @@ class AddPasskey(Struct, frozen=True):
         """It is added, if it was asked for since the factors last changed; and there are recovery codes with the first."""
         if not user.may_sign_in:
             raise NoSuchUser
-        if challenge.user_id != self.user_id or challenge.version < user.factors_version:
+        if challenge.user_id != self.user_id or challenge.version < user.factors.version:
             raise InvalidPasskey
         if kept.of(new.credential_id) is not None:
             raise PasskeyThere
         if len(kept.items) >= MOST:
             raise TooManyPasskeys
         added = PasskeyAdded(challenge.opens, label(self.label))
-        return [added] if user.second_factors else [added, RecoveryCodesIssued(COUNT)]
+        return [added] if user.factors.methods else [added, RecoveryCodesIssued(COUNT)]
 
     async def perform(self, unit: Unit) -> Added:
         """Verify what was made, and keep the public half of its key."""

@@ -6,12 +6,13 @@ from uuid import UUID
 from msgspec import Struct
 
 from commands.errors import FactorThere, NoSuchUser, NotEnrolled, WrongSecondFactor
+from commands.factors import TOTP
 from commands.issue_recovery_codes import Issued, keep_recovery_codes
 from commands.recovery_codes import COUNT
 from commands.step_up import note_step_up
 from commands.totp import KIND, AppSecret, otpauth_uri
 from commands.unit import Unit
-from commands.user import TOTP, User
+from commands.user import User
 from events.user import RecoveryCodesIssued, TotpConfirmed, TotpEnrolled, UserEvent
 
 __all__ = ["ConfirmTotp", "EnrolTotp", "Enrolled"]
@@ -33,7 +34,7 @@ class EnrolTotp(Struct, frozen=True):
         """A secret is made, unless the codes of an app count already."""
         if not user.may_sign_in:
             raise NoSuchUser
-        if user.totp:
+        if user.factors.totp:
             raise FactorThere
         return [TotpEnrolled()]
 
@@ -62,9 +63,9 @@ class ConfirmTotp(Struct, frozen=True):
         """The app is a second factor, and there are recovery codes for the day on which it is lost."""
         if not user.may_sign_in:
             raise NoSuchUser
-        if user.totp:
+        if user.factors.totp:
             raise FactorThere
-        if not user.totp_enrolled:
+        if not user.factors.totp_enrolled:
             raise NotEnrolled
         if not right:
             raise WrongSecondFactor

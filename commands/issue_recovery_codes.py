@@ -28,7 +28,7 @@ class IssueRecoveryCodes(Struct, frozen=True):
         """There are new ones, where there is a second factor for which they can stand in."""
         if not user.may_sign_in:
             raise NoSuchUser
-        if not user.second_factors:
+        if not user.factors.methods:
             raise NoSecondFactor
         return [RecoveryCodesIssued(COUNT)]
 

@@ -20,7 +20,7 @@ class RemoveFactors(Struct, frozen=True):
 
     def decide(self, user: User) -> list[UserEvent]:
         """Each factor is removed, confirmed or not."""
-        removed = [PasskeyRemoved(passkey_id) for passkey_id in sorted(user.passkeys)]
+        removed = [PasskeyRemoved(passkey_id) for passkey_id in sorted(user.factors.passkeys)]
         return [*RemoveTotp(self.user_id).decide(user), *removed]
 
     async def perform(self, unit: Unit) -> None:

@@ -24,7 +24,7 @@ class RemovePasskey(Struct, frozen=True):
         """It is removed, if it is the user's."""
         if not user.active:
             raise NoSuchUser
-        if self.passkey_id not in user.passkeys:
+        if self.passkey_id not in user.factors.passkeys:
             raise NoSuchPasskey
         return [PasskeyRemoved(self.passkey_id)]
 
@@ -38,6 +38,6 @@ class RemovePasskey(Struct, frozen=True):
                 await unit.keep_secret(self.user_id, KIND, self.user_id, left.to_bytes(), secret.revision)
             else:
                 unit.drop_secret(secret)
-        last = not user.totp and user.passkeys == {self.passkey_id}
+        last = not user.factors.totp and user.factors.passkeys == {self.passkey_id}
         if last and (codes := await unit.secret(self.user_id, recovery_codes.KIND)):
             unit.drop_secret(codes)

@@ -23,14 +23,14 @@ class RemoveTotp(Struct, frozen=True):
         """The secret is destroyed, if there is one, confirmed or not."""
         if not user.active:
             raise NoSuchUser
-        return [TotpRemoved()] if user.totp or user.totp_enrolled else []
+        return [TotpRemoved()] if user.factors.totp or user.factors.totp_enrolled else []
 
     async def perform(self, unit: Unit) -> None:
         """Decide on the user's stream, and drop what is kept."""
         user = await unit.user(self.user_id)
         events = self.decide(user)
         unit.record_user(self.user_id, *events)
-        kinds = (KIND,) if user.passkeys else (KIND, recovery_codes.KIND)
+        kinds = (KIND,) if user.factors.passkeys else (KIND, recovery_codes.KIND)
         for kind in kinds if events else ():
             if secret := await unit.secret(self.user_id, kind):
                 unit.drop_secret(secret)

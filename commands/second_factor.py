@@ -8,12 +8,13 @@ from msgspec import Struct
 
 from commands import recovery_codes, totp
 from commands.errors import Refused, TooManyAttempts
+from commands.factors import PASSKEY, RECOVERY_CODE, TOTP
 from commands.present_password import PRESENT
 from commands.recovery_codes import RecoveryCodes
 from commands.take_passkey import take_passkey
 from commands.totp import AppSecret
 from commands.unit import Unit
-from commands.user import PASSKEY, RECOVERY_CODE, TOTP, User
+from commands.user import User
 from events.user import RecoveryCodeUsed, SecondFactorRefused
 
 __all__ = ["AT_SIGN_IN", "AT_STEP_UP", "Given", "take_second_factor"]
@@ -55,7 +56,7 @@ async def take_second_factor(
 
     was_right = await unit.once(("right", key), right)  # also of one that somebody else was quicker to spend
     if method is None:
-        if attempt.last and not was_right:
+        if attempt.last and not was_right and not await _spent(unit, user_id, given):
             unit.record_user(user_id, SecondFactorRefused())
         unit.refuse(refusal)
         return None
@@ -64,13 +65,19 @@ async def take_second_factor(
 
 
 async def _taken(unit: Unit, user_id: UUID, user: User, given: Given) -> str | None:
-    if given.totp is not None and user.totp:
+    if given.totp is not None and user.factors.totp:
         return TOTP if await _code_taken(unit, user_id, given.totp) else None
-    if given.passkey is not None and user.passkeys:
+    if given.passkey is not None and user.factors.passkeys:
         return PASSKEY if await take_passkey(unit, user_id, given.passkey, given.challenge) else None
-    if given.recovery_code is not None and user.second_factors:
+    if given.recovery_code is not None and user.factors.methods:
         return RECOVERY_CODE if await _recovery_code_taken(unit, user_id, given.recovery_code) else None
     return None
+
+
+async def _spent(unit: Unit, user_id: UUID, given: Given) -> bool:
+    """Whether it is a right code that was taken already: whoever sends one twice guesses nothing."""
+    secret = await unit.secret(user_id, totp.KIND) if given.totp is not None else None
+    return secret is not None and AppSecret.from_bytes(secret.plain).is_code(given.totp or "", unit.now)
 
 
 async def _code_taken(unit: Unit, user_id: UUID, code: str) -> bool:

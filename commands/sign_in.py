@@ -37,7 +37,7 @@ class SignIn(Struct, frozen=True):
         """
         if not matches or not user.may_sign_in or user.id is None:
             raise InvalidCredentials
-        return [] if user.second_factors else [SessionStarted(user.id, "password")]
+        return [] if user.factors.methods else [SessionStarted(user.id, "password")]
 
     def decide_refused(self, user: User, *, matches: bool, last: bool, now: datetime, minutes: int) -> list[UserEvent]:
         """What is recorded of a sign-in that is refused.
@@ -82,7 +82,7 @@ class SignIn(Struct, frozen=True):
         session_id = unit.new_id()
         if not events:
             challenge, seconds = issue(unit, SECOND_STEP, Challenge(user_id, session_id, user.version))
-            unit.refuse(SecondFactorRequired(challenge, user.second_steps, seconds))
+            unit.refuse(SecondFactorRequired(challenge, user.factors.steps, seconds))
             return NOT_SIGNED_IN
         await give_attempts_back(unit, user, self.device)
         return await begin_session(unit, session_id, user, events, self.device)

@@ -9,12 +9,13 @@ from msgspec import Struct
 from commands.ceremonies import answered, rp_id, user_handle_of
 from commands.challenges import ANYONE, PASSKEY_SIGN_IN, Challenge, issue
 from commands.errors import InvalidChallenge, InvalidPasskey, UnknownPasskey
+from commands.factors import PASSKEY
 from commands.passkey_options import RequestOptions, request_options
 from commands.session import Session
 from commands.signed_in import NOT_SIGNED_IN, SignedIn, begin_session
 from commands.take_passkey import take_passkey
 from commands.unit import Unit
-from commands.user import PASSKEY, User
+from commands.user import User
 from events.session import SessionStarted
 
 __all__ = ["OfferPasskeySignIn", "SignInWithPasskey"]
@@ -43,7 +44,7 @@ class SignInWithPasskey(Struct, frozen=True):
         """The session starts, if it has not yet, and there is such an account. Raises `InvalidChallenge`, `UnknownPasskey`."""
         if session.version > 0:
             raise InvalidChallenge
-        if not user.may_sign_in or not user.passkeys or user.id is None:
+        if not user.may_sign_in or not user.factors.passkeys or user.id is None:
             raise UnknownPasskey
         return [SessionStarted(user.id, PASSKEY)]
 

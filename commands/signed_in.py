@@ -49,7 +49,7 @@ async def begin_session(
     await unit.keep_secret(session_id, KIND, user.id, family.to_bytes())
     known = device_of(unit.rules.devices_key, user.id, device)
     token = device_token(unit.rules.devices_key, user.id, new_device() if known == STRANGERS else known)
-    authentication = Authentication(unit.now, methods, bool(user.second_factors))
+    authentication = Authentication(unit.now, methods, bool(user.factors.methods))
     return SignedIn(user.id, session_id, family.token(session_id), user.roles, token, authentication)
 
 
@@ -63,4 +63,4 @@ async def give_attempts_back(unit: Unit, user: User, device: str | None) -> None
 def authentication_of(family: Family, session: Session, user: User) -> Authentication:
     """When and with what the holder of a session that goes on last proved who they are: at its beginning at the latest."""
     at = family.authenticated_at or session.began_at or family.rotated_at
-    return Authentication(at, family.methods, bool(user.second_factors))
+    return Authentication(at, family.methods, bool(user.factors.methods))

@@ -52,9 +52,9 @@ class StepUp(Struct, frozen=True):
         """Whether what is given can prove it at all. Raises `NoSuchSession`, `SecondFactorRequired`, `NoSecondFactor`."""
         if not session.lives_for(user):
             raise NoSuchSession
-        if self.password is not None and user.second_factors:
-            raise SecondFactorRequired(methods=user.second_steps, detail=FACTOR_FIRST)
-        if self.password is None and not user.second_factors:
+        if self.password is not None and user.factors.methods:
+            raise SecondFactorRequired(methods=user.factors.steps, detail=FACTOR_FIRST)
+        if self.password is None and not user.factors.methods:
             raise NoSecondFactor
 
     async def perform(self, unit: Unit) -> SignedIn:

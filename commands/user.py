@@ -9,6 +9,8 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from commands import factors
+from commands.factors import NO_FACTORS, Factors
 from events.event import Recorded
 from events.personal import Forgotten
 from events.user import (
@@ -51,23 +53,9 @@ from events.user import (
     VerificationRequested,
 )
 
-__all__ = [
-    "MOST_MAILS_AN_HOUR",
-    "NOBODY",
-    "PASSKEY",
-    "RECOVERY_CODE",
-    "TOTP",
-    "FormerAddress",
-    "Mail",
-    "User",
-    "evolve",
-    "fold",
-]
+__all__ = ["MOST_MAILS_AN_HOUR", "NOBODY", "FormerAddress", "Mail", "User", "evolve", "fold"]
 
 MOST_MAILS_AN_HOUR: Final = 5
-TOTP: Final = "totp"
-PASSKEY: Final = "passkey"
-RECOVERY_CODE: Final = "recovery_code"
 
 
 class Mail:
@@ -96,8 +84,7 @@ class User(Struct, frozen=True):
     of the address, of another address, for another password: only their links live, and none at 0. A registration that was
     superseded or has lapsed is `over`. What was recorded of a session before position `sessions_end` is over as well, and API
     keys that were issued before `keys_end`.
-    Secrets of an app are `totp_enrolled` until a first code makes them `totp`. A sign-in whose first step was taken before
-    version `first_steps_end` begins anew; `factors_version` is that of the last factor that was added or removed.
+    A sign-in whose first step was taken before version `first_steps_end` begins anew.
     """
 
     id: UUID | None = None
@@ -124,11 +111,7 @@ class User(Struct, frozen=True):
     lock_version: int = 0
     sessions_end: int = 0
     keys_end: int = 0
-    totp_enrolled: bool = False
-    totp: bool = False
-    passkeys: frozenset[UUID] = frozenset()
-    recovery_codes: int = 0
-    factors_version: int = 0
+    factors: Factors = NO_FACTORS
     first_steps_end: int = 0
     mailed: Mapping[str, tuple[datetime, ...]] = {}
 
@@ -151,17 +134,6 @@ class User(Struct, frozen=True):
     def may_act(self) -> bool:
         """Whether an API key of the account opens anything: whoever it is of may sign in, or is no person."""
         return self.may_sign_in or (self.active and self.service and not self.suspended)
-
-    @property
-    def second_factors(self) -> tuple[str, ...]:
-        """What is asked for beside the password, any one of it; nothing where the password is enough."""
-        return (*((TOTP,) if self.totp else ()), *((PASSKEY,) if self.passkeys else ()))
-
-    @property
-    def second_steps(self) -> tuple[str, ...]:
-        """Whatever may be given as the second step of a sign-in: a second factor, or a recovery code in its place."""
-        factors = self.second_factors
-        return (*factors, RECOVERY_CODE) if factors and self.recovery_codes else factors
 
     def locked(self, now: datetime) -> bool:
         """Whether devices that have never signed in are shut out."""
@@ -235,12 +207,11 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
             return lock | _mailed(user, recorded, Mail.LOCK)
         case UserUnlocked():
             return {"locked_until": None, "lock_version": 0}
-        case TotpEnrolled():
-            return {"totp_enrolled": True}
-        case TotpConfirmed() | TotpRemoved() | PasskeyAdded() | PasskeyRemoved():
-            return _factor_changes(user, event, recorded.version)
-        case RecoveryCodesIssued(count=left) | RecoveryCodeUsed(left=left):
-            return {"recovery_codes": left}
+        case TotpRemoved() | PasskeyRemoved():
+            version = recorded.version
+            return {"factors": factors.evolve(user.factors, event, version), "first_steps_end": version}
+        case TotpEnrolled() | TotpConfirmed() | PasskeyAdded() | RecoveryCodesIssued() | RecoveryCodeUsed():
+            return {"factors": factors.evolve(user.factors, event, recorded.version)}
         case PasskeyCountWentBack():
             return {}
         case SecondFactorRefused():
@@ -269,30 +240,6 @@ def _address_changes(
             return {"former": _without(user.former, email)}
         case unreachable:
             assert_never(unreachable)
-
-
-def _factor_changes(
-    user: User, event: TotpConfirmed | TotpRemoved | PasskeyAdded | PasskeyRemoved, version: int
-) -> dict[str, Any]:
-    totp, passkeys, added = user.totp, user.passkeys, {"factors_version": version}
-    removed = added | {"first_steps_end": version}
-    match event:
-        case TotpConfirmed():
-            return added | {"totp_enrolled": False, "totp": True}
-        case PasskeyAdded(passkey_id=passkey_id):
-            return added | {"passkeys": passkeys | {passkey_id}}
-        case TotpRemoved():
-            return removed | {"totp_enrolled": False, "totp": False} | _codes_left(factors=bool(passkeys))
-        case PasskeyRemoved(passkey_id=passkey_id):
-            left = passkeys - {passkey_id}
-            return removed | {"passkeys": left} | _codes_left(factors=totp or bool(left))
-        case unreachable:
-            assert_never(unreachable)
-
-
-def _codes_left(*, factors: bool) -> dict[str, Any]:
-    """Recovery codes stand in for what is there, and for nothing else."""
-    return {} if factors else {"recovery_codes": 0}
 
 
 def _without(former: Iterable[FormerAddress], email: str | Forgotten) -> tuple[FormerAddress, ...]:

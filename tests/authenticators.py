@@ -9,6 +9,7 @@ from typing import Any
 import cbor2
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec import Struct
 
 __all__ = ["Authenticator", "base64url"]
@@ -53,7 +54,9 @@ class Authenticator:
         )
         self.held.append(held)
         data = self._data(held, ATTESTED) + AAGUID + len(held.credential_id).to_bytes(2, "big") + held.credential_id
-        attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data + self._cose(held)})
+        data += self._cose(held)
+        attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
+        public = held.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return {
             "id": base64url(held.credential_id),
             "rawId": base64url(held.credential_id),
@@ -61,7 +64,10 @@ class Authenticator:
             "response": {
                 "clientDataJSON": base64url(self._client_data("webauthn.create", options["challenge"])),
                 "attestationObject": base64url(attestation),
+                "authenticatorData": base64url(data),
                 "transports": ["internal"],
+                "publicKey": base64url(public),
+                "publicKeyAlgorithm": -7,
             },
             "authenticatorAttachment": "platform",
             "clientExtensionResults": {},

@@ -148,13 +148,13 @@ def _factor_added(_links: Links, owed: Owed) -> Letter:
 
 
 def _factor_removed(_links: Links, owed: Owed) -> Letter:
-    if isinstance(owed.answered.event, TotpRemoved) and not owed.before.totp:
+    if isinstance(owed.answered.event, TotpRemoved) and not owed.before.factors.totp:
         raise Obsolete("It had never been confirmed, and so was none.")
     return Letter(_present(owed), "A second factor of your account was removed")
 
 
 def _recovery_codes_issued(_links: Links, owed: Owed) -> Letter:
-    if not owed.before.recovery_codes:
+    if not owed.before.factors.recovery_codes:
         raise Obsolete("They are the first, and were told of with the factor.")
     return Letter(_present(owed), "Your account has other recovery codes now")
 

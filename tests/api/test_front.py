@@ -8,11 +8,13 @@ import pytest
 from api.front import HOT
 from api.request_log import RequestLog
 from api.requests import Surrounding
+from tests.api.factors import enrolled, passkey_challenge, with_passkey
 from tests.api.site import PASSWORD, Site
 
-OF_EACH_ANSWER = ("x-request-id", "traceparent", "ratelimit", "event-position")
+OF_EACH_ANSWER = ("x-request-id", "traceparent", "ratelimit", "event-position", "link")
 OF_EACH_BODY = (
-    "id", "user_id", "request_id", "access_token", "refresh_token", "session_id", "expires_in", "last_seen_at",
+    "id", "user_id", "request_id", "access_token", "refresh_token", "session_id", "expires_in", "last_seen_at", "next",
+    "challenge",
 )  # fmt: skip
 JSON = {"Content-Type": "application/json"}
 NOBODY = uuid.UUID(int=7)
@@ -89,6 +91,10 @@ BODIES = [
     b'{"email": "nobody at all", "password": "short"}',
     b'{"email": "a\\u0000@b.example", "password": "correct horse battery staple"}',
     b'{"refresh_token": "mrt_nothing"}',
+    b'{"challenge": "nothing", "totp": "123456"}',
+    b'{"challenge": "nothing", "recovery_code": ""}',
+    b'{"challenge": "nothing", "totp": "123456", "password": "short"}',
+    b'{"passkey": {"id": "AAAA"}}',
     b"[" * 100_000,
     b" " * 70_000 + b"{}",
 ]
@@ -122,6 +128,16 @@ async def test_commands_are_answered_alike(site, framework):
         yield await said(client, "/v1/sessions", {"email": person.email, "password": "wrong " + PASSWORD})
         yield await said(client, "/v1/sessions/refresh", {"refresh_token": signed_in.json()["refresh_token"]})
         yield await said(client, "/v1/sessions/refresh", {"refresh_token": "nothing"})
+        who = await enrolled(site)
+        asked = await client.post("/v1/sessions", json={"email": who.person.email, "password": PASSWORD})
+        yield told(asked)
+        challenge = asked.json()["challenge"]
+        for code in (who.app.wrong(), who.app.code(), who.app.wrong()):
+            yield await said(client, "/v1/sessions", {"challenge": challenge, "totp": code})
+        _person, authenticator, _added = await with_passkey(site)
+        for _ in range(2):
+            signed = authenticator.sign(await passkey_challenge(site))
+            yield await said(client, "/v1/sessions", {"passkey": signed})
         key = {"Idempotency-Key": str(uuid.uuid4())}
         for _ in range(2):
             yield await said(client, "/v1/users", {"email": "again@example.com", "password": PASSWORD}, key.items())

@@ -5,7 +5,7 @@ from uuid_utils.compat import uuid7
 
 from commands.links import ACCEPT_INVITATION
 from tests.api.console import history, muster, refused, told
-from tests.api.factors import enrolled
+from tests.api.factors import enrolled, with_passkey
 from tests.api.keyed import issued
 from tests.api.site import PASSWORD, Site, environment_for, served
 from tests.api.test_cli import run
@@ -315,9 +315,10 @@ def test_says_when_there_is_no_database():
 
 async def test_someone_who_lost_the_second_factor_is_let_in_by_the_password(site: Site):
     who = await enrolled(site)
+    await with_passkey(site, who.person)
     why = ("--reason", "lost the telephone, showed a passport")
     (done,) = await told(site, "users", "remove-factors", who.person.email, *why)
-    assert done["events"] == ["TotpRemoved"]
+    assert done["events"] == ["TotpRemoved", "PasskeyRemoved"]
     (again,) = await told(site, "users", "remove-factors", str(who.person.id), *why)
     assert again["changed"] is False
     (event,) = [event for event in await history(site, done["id"]) if event["type"] == "TotpRemoved"]

@@ -88,7 +88,7 @@ class TestRules:
         ],
     )
     def test_recovery_codes_go_with_the_last_factor(self, given, past, codes):
-        assert given(*CONFIRMED, *past).user.recovery_codes == codes
+        assert given(*CONFIRMED, *past).user.factors.recovery_codes == codes
 
     def test_recovery_codes_stand_in_for_a_factor_that_is_there(self, given):
         given(*CONFIRMED).when(IssueRecoveryCodes(ada)).then(RecoveryCodesIssued(10))

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from commands.enrol_totp import ConfirmTotp, EnrolTotp
 from commands.errors import InvalidCredentials
 from commands.handler import Context, Handler
 from commands.lapse_registration import LapseRegistration
@@ -24,6 +25,7 @@ from events.committer import Committer
 from events.connections import connect, open_pool
 from events.event import ANONYMOUS
 from settings import Settings, key_bytes
+from tests.apps import App
 from tests.support import Database
 
 __all__ = ["PASSWORD", "WRONG_PASSWORD", "People", "Person", "new_email", "people"]
@@ -94,6 +96,14 @@ class People:
         """Someone who registered, proved nothing in time, and has lost the address for it."""
         person = await self.unverified()
         assert (await self._later.handle(LapseRegistration(person.id), ANYONE)).result
+        return person
+
+    async def with_factor(self) -> Person:
+        """Someone of whom an authenticator app is asked for beside the password."""
+        person = await self.known()
+        enrolled = await self._now.handle(EnrolTotp(person.id), ANYONE)
+        code = App(enrolled.result.secret).code()
+        await self._now.handle(ConfirmTotp(person.id, code), ANYONE)
         return person
 
     async def suspended(self) -> Person:

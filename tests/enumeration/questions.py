@@ -67,12 +67,15 @@ async def _signing_in(people: People, count: int) -> Question:
             UNKNOWN: _again(with_right, [new_email() for _ in range(few)]),
             "unknown, locked": _again(with_right, await people.many(people.shut_out, few)),
             "known, wrong password": _again(with_wrong, _emails(await people.many(people.known, few))),
+            "with a factor, wrong password": _again(with_wrong, _emails(await people.many(people.with_factor, few))),
             "locked, right password": _again(with_right, _emails(await people.many(people.locked, few))),
             "suspended, right password": _again(with_right, _emails(await people.many(people.suspended, few))),
             "unverified, right password": _again(with_right, _emails(await people.many(people.unverified, few))),
             "lapsed, right password": _again(with_right, _emails(await people.many(people.lapsed, few))),
         },
-        beside=frozenset({"unknown, locked", "locked, right password", "suspended, right password"}),
+        beside=frozenset(
+            {"unknown, locked", "with a factor, wrong password", "locked, right password", "suspended, right password"}
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from commands.register_user import RegisterUser
 from commands.verify_email import VerifyEmail
 from events.event import Actor
 from projections.models import MODELS
+from tests.api.factors import enrolled
 from tests.api.site import PASSWORD, Person
 from tests.fuzz.house import House
 from tests.fuzz.known import Known
@@ -33,13 +34,14 @@ async def newcomer(house: House, known: Known, *roles: str) -> Person:
 
 
 async def settle(house: House, known: Known) -> None:
-    """Let some people live here: usual ones, one who has moved to another address, and one who is locked.
+    """Let some people live here: usual ones, one with a second factor, one who has moved, and one who is locked.
 
     A mail to one of them was given up, and a view has parked an event about one.
     """
     await _give_up(house, known, await newcomer(house, known))
     await _park(house, known, await newcomer(house, known))
     await newcomer(house, known, "analyst")
+    await enrolled(house.site, await newcomer(house, known))
     await _move(house, known, await newcomer(house, known))
     await _lock(house, await newcomer(house, known))
 

@@ -11,6 +11,7 @@ from commands.second_factor import AT_SIGN_IN
 from events.connections import connect
 from tests.api.factors import asked_further, enrolled, second_step
 from tests.api.site import PASSWORD, Person, in_one_task, served
+from tests.apps import App
 
 
 async def test_of_sixty_guesses_at_once_over_four_processes_as_many_are_evaluated_as_allowed(database, monkeypatch):
@@ -172,3 +173,41 @@ async def test_one_code_steps_up_once_of_twenty_at_once(site):
     answers = await asyncio.gather(*(site.post(path, {"totp": code}, who.person) for _ in range(20)))
     assert [answer.status_code for answer in answers].count(200) == 1
     assert await site.events_after(before) == ["SteppedUp"]
+
+
+@pytest.mark.parametrize("end", ["password", "suspension"])
+async def test_no_session_begins_by_a_second_step_that_loses_against_what_ends_it(site, end):
+    for _ in range(3):
+        who = await enrolled(site)
+        challenge = (await asked_further(site, who.person))["challenge"]
+        path = f"/v1/users/{who.person.id}"
+        ending = (
+            site.post(
+                f"{path}/password/change", {"password": PASSWORD, "new_password": "another horse, a staple"}, who.person
+            )
+            if end == "password"
+            else site.post(f"{path}/suspend", {}, site.administrator)
+        )
+        second, ended = await asyncio.gather(second_step(site, who.person, challenge, totp=who.app.code()), ending)
+        assert ended.status_code == 204
+        assert second.status_code in (201, 401)
+        if second.status_code == 201:
+            late = Person(who.person.id, who.person.email, second.json())
+            assert (await site.get("/v1/me", late)).status_code == 401
+            refresh = {"refresh_token": late.tokens["refresh_token"]}
+            assert (await site.post("/v1/sessions/refresh", refresh)).status_code == 401
+
+
+async def test_no_session_begins_by_the_password_alone_once_a_factor_was_confirmed(site):
+    for _ in range(3):
+        person = await site.person()
+        app = App((await site.post(f"/v1/users/{person.id}/totp", None, person)).json()["secret"])
+        before = await site.head()
+        confirmed, *answers = await asyncio.gather(
+            site.post(f"/v1/users/{person.id}/totp/confirm", {"code": app.code()}, person),
+            *(site.post("/v1/sessions", {"email": person.email, "password": PASSWORD}) for _ in range(5)),
+        )
+        assert confirmed.status_code == 200
+        topics = await site.events_after(before)
+        assert "SessionStarted" not in topics[topics.index("TotpConfirmed") :]
+        assert [answer.status_code for answer in answers].count(201) == topics.count("SessionStarted")
