@@ -191,9 +191,15 @@ class Settings(Struct, frozen=True, kw_only=True):
             ge=1,
             le=1440,
             description="How long ago somebody may have proved who they are for what is dangerous: other addresses, passwords, "
-            "factors and roles.",
+            "factors, roles and API keys.",
         ),
     ] = 15
+    api_key_days: Annotated[
+        int, Meta(ge=1, le=3650, description="After how many days at the latest an API key expires.")
+    ] = 365
+    invitation_hours: Annotated[
+        int, Meta(ge=1, le=720, description="How long an invitation can be accepted, where it is not said.")
+    ] = 168
     client_retention_days: Annotated[
         int,
         Meta(

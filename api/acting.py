@@ -53,7 +53,9 @@ class Operator:
 
         outcome = await self._handler.handle(command, Context(Actor("operator"), reason=self._reason))
         recorded = [type(event).__name__ for event in outcome.events]
-        return Done(about or outcome.result.user_id, bool(recorded), recorded, outcome.position, outcome.version)
+        what = about or outcome.stream_id
+        assert what is not None, "what is asked at the console is about something"
+        return Done(what, bool(recorded), recorded, outcome.position, outcome.version)
 
 
 def asks(ask: Callable[Concatenate[Operator, P], Awaitable[Done]]) -> Callable[..., None]:

@@ -7,10 +7,10 @@ from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
 from api.asking import Accepted, accepted, ask, recorded_headers
-from api.auth import anyone, signed_in
+from api.auth import anyone, in_session
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, only_at, user_etag
-from api.declared import BODY, COMMAND, HASHING, PARAMETERS, STEP_UP, TOKEN, declared
+from api.declared import BODY, COMMAND, HASHING, IN_SESSION, PARAMETERS, STEP_UP, TOKEN, declared
 from api.even_answers import even
 from api.fields import CHECKS_BESIDE_PASSWORD, Email, LinkToken, PresentPassword, Reason
 from api.limits import VERIFICATION, limited
@@ -28,6 +28,7 @@ from commands.errors import (
     WrongPassword,
 )
 from commands.request_verification import RequestVerification
+from commands.roles import WRITE_OWN
 from commands.undo_email_change import UndoEmailChange
 from commands.verify_email import VerifyEmail
 
@@ -79,10 +80,19 @@ class Addresses(Controller):
         operation_id="change_email",
         summary="Change the address",
         status_code=HTTP_204_NO_CONTENT,
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
         responses=declared(
-            TOKEN, STEP_UP, BODY, COMMAND, PARAMETERS, HASHING, NoSuchUser, WrongPassword, TooManyAttempts, StaleVersion
+            IN_SESSION,
+            STEP_UP,
+            BODY,
+            COMMAND,
+            PARAMETERS,
+            HASHING,
+            NoSuchUser,
+            WrongPassword,
+            TooManyAttempts,
+            StaleVersion,
         ),
     )
     async def change_email(
@@ -120,7 +130,8 @@ class Addresses(Controller):
         """
         even(request)
         await limited(request, VERIFICATION, account=user_id)
-        oneself = request.user is not None and request.user.user_id == user_id
+        caller = request.user
+        oneself = caller is not None and caller.user_id == user_id and caller.may_oneself(WRITE_OWN)
         await ask(request, RequestVerification(user_id, oneself))
         return accepted()
 

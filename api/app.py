@@ -10,6 +10,7 @@ from litestar.config.cors import CORSConfig
 
 from api.addresses import Addresses
 from api.administrators import Administrators
+from api.api_keys import ApiKeys
 from api.bodies import Body, ClientGone, JsonRequest, invalid_fields
 from api.deliveries import Deliveries
 from api.documentation import configuration, openapi_json
@@ -18,6 +19,7 @@ from api.exports import Exports
 from api.front import Front
 from api.history import History
 from api.imports import Imports
+from api.invitations import Invitations
 from api.logs import request_id
 from api.machines import Machines
 from api.metadata import Metadata
@@ -36,6 +38,7 @@ from api.requests import Surrounding
 from api.roles import Roles
 from api.runtime import runtime
 from api.second_factors import SecondFactors
+from api.service_accounts import ServiceAccounts
 from api.sessions import Sessions, SessionsOfUser
 from api.statistics import Statistics
 from api.stepping_up import SteppingUp
@@ -54,17 +57,20 @@ OF_ONE_FIELD = (
     errors.InvalidLocale,
     errors.InvalidMetadata,
     errors.InvalidPicture,
+    errors.InvalidScope,
     errors.InvalidTimeZone,
     errors.WeakPassword,
 )
 ROUTES = (
     Addresses,
     Administrators,
+    ApiKeys,
     Deliveries,
     Erasures,
     Exports,
     History,
     Imports,
+    Invitations,
     Machines,
     Me,
     Metadata,
@@ -79,6 +85,7 @@ ROUTES = (
     Resets,
     Roles,
     SecondFactors,
+    ServiceAccounts,
     Sessions,
     SessionsOfUser,
     Statistics,

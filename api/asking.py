@@ -8,7 +8,8 @@ from litestar.status_codes import HTTP_202_ACCEPTED
 from msgspec import Struct
 
 from api.bodies import JsonRequest
-from api.conditions import only_at, user_etag
+from api.caller import Caller
+from api.conditions import etag, only_at, user_etag
 from api.idempotency import asked_once
 from api.limits import COMMANDS, limited
 from api.reasons import Declined, DryRunRefused
@@ -47,10 +48,11 @@ async def answered(
     *,
     if_match: str | None = None,
     reason: str | None = None,
+    stream_id: UUID | None = None,
 ) -> Response[None]:
     """Have a command about a user done, at the version that If-Match names, and answer 204; or tell what it would do.
 
-    A dry run is for those who may see the user: themselves, and whoever has `users:read`. Raises as `ask`.
+    With a `stream_id`, the version that is told is that of something else of the user's. A dry run is for those who may see the user: themselves, and whoever has `users:read`. Raises as `ask`.
     """
     checked = only_at(command, subject_id, if_match)
     caller = request.user
@@ -63,8 +65,12 @@ async def answered(
         # What is declared is the answer of what is done; the framework takes any other all the same.
         return cast("Response[None]", rehearsal(written, context.actor, type(command).__name__, reason))
     outcome = await _done(request, checked, reason)
-    version = outcome.version if outcome.stream_id == subject_id else None
-    return Response(None, headers=recorded_headers(outcome, None if version is None else user_etag(version, caller)))
+    tag = None
+    if outcome.stream_id == subject_id:
+        tag = user_etag(outcome.version, caller)
+    elif outcome.stream_id == stream_id:
+        tag = etag(outcome.version)
+    return Response(None, headers=recorded_headers(outcome, tag))
 
 
 class Accepted(Struct, frozen=True):
@@ -110,8 +116,15 @@ def context_of(request: JsonRequest, reason: str | None = None, idempotent: Idem
     caller = request.user
     host = request.scope.get("client")
     client = Client(host[0] if host else "", " ".join(request.header(b"user-agent"))[:MOST_USER_AGENT])
-    actor = ANONYMOUS if caller is None else Actor("user", caller.user_id)
-    return Context(actor, reason=reason, client=client, idempotent=idempotent)
+    return Context(_actor(caller), reason=reason, client=client, idempotent=idempotent)
+
+
+def _actor(caller: Caller | None) -> Actor:
+    if caller is None:
+        return ANONYMOUS
+    if caller.key_id is not None:
+        return Actor("api_key", caller.key_id, user_id=caller.user_id)
+    return Actor("user", caller.user_id)
 
 
 def recorded_headers(outcome: Outcome[Any], etag: str | None = None) -> dict[str, str]:

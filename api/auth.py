@@ -1,44 +1,25 @@
-"""Who asks, from the access token, and whether their roles let them."""
+"""Who asks, from the access token or the API key, and whether their roles let them."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import UUID
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from msgspec import Struct
 
-from api.reasons import NotPermitted, RevocationsBehind, SignInRequired
+from api.caller import Caller
+from api.key_bearers import KeyBearers
+from api.reasons import NotPermitted, RevocationsBehind, SessionRequired, SignInRequired
 from api.revocations import Revocations
 from commands.access_tokens import AccessTokens, InvalidAccessToken, UnknownSigningKey
+from commands.api_keys import PREFIX
 from commands.authentication import TWO_FACTORS
-from commands.roles import permissions
+from commands.roles import READ_OWN, WRITE_OWN, permissions
 
-__all__ = ["Caller", "Gate", "anyone", "may", "not_permitted", "signed_in"]
+__all__ = ["Caller", "Gate", "anyone", "in_session", "may", "not_permitted", "require_oneself", "signed_in"]
 
 MOST_REMEMBERED: Final = 20_000
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
-
-
-class Caller(Struct, frozen=True):
-    """Someone who has signed in; `position` is that of the log as of which their roles are true.
-
-    `authenticated_at`, in seconds of the epoch, is when they last proved who they are; 0 for what is not known.
-    """
-
-    user_id: UUID
-    session_id: UUID
-    permissions: frozenset[str]
-    position: int
-    expires: int
-    authenticated_at: int = 0
-    two_factors: bool = False
-    factor_expected: bool = False
-
-    def may(self, permission: str) -> bool:
-        """Whether one of the caller's roles gives this permission."""
-        return permission in self.permissions
 
 
 class Gate:
@@ -49,11 +30,13 @@ class Gate:
         tokens: AccessTokens,
         revocations: Revocations,
         learn_keys: Callable[[], Awaitable[None]],
+        key_bearers: KeyBearers,
         not_before: int = 0,
     ) -> None:
         """Positions mean nothing across epochs, so that tokens which were issued before this moment are refused."""
         self._not_before = not_before
         self._tokens = tokens
+        self._key_bearers = key_bearers
         self._revocations = revocations
         self._learn_keys = learn_keys
         self._remembered: dict[str, Caller] = {}
@@ -65,8 +48,8 @@ class Gate:
     async def caller(self, authorization: list[str]) -> Caller | None:
         """Whoever the Authorization headers speak for, or None without any.
 
-        Raises `InvalidAccessToken` for whatever is not one living token of ours, `RevocationsBehind` when that cannot be
-        told.
+        Raises `InvalidAccessToken` for whatever is not one living token or key of ours, `RevocationsBehind` when that
+        cannot be told.
         """
         if not authorization:
             return None
@@ -74,6 +57,10 @@ class Gate:
         if len(authorization) > 1 or scheme.lower() != "bearer":
             raise InvalidAccessToken
         now = datetime.now(UTC)
+        if token.startswith(PREFIX):
+            if not self._revocations.trustworthy:
+                raise RevocationsBehind
+            return await self._key_bearers.caller(token, now)
         caller = self._remembered.get(token)
         if caller is None:
             caller = await self._verified(token, now)
@@ -124,9 +111,18 @@ async def anyone(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseR
 
 
 async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
-    """Whoever has signed in."""
+    """Whoever has signed in, or acts for them with an API key."""
     if await _enter(connection) is None:
         raise SignInRequired
+
+
+async def in_session(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Whoever has signed in themselves; no API key does."""
+    caller = await _enter(connection)
+    if caller is None:
+        raise SignInRequired
+    if caller.key_id is not None:
+        raise SessionRequired
 
 
 def may(permission: str) -> Guard:
@@ -140,6 +136,13 @@ def may(permission: str) -> Guard:
             raise not_permitted(permission)
 
     return permitted
+
+
+def require_oneself(caller: Caller, method: str) -> None:
+    """Let an API key see or change its user's own account only where its scopes say so. Raises `NotPermitted`."""
+    scope = READ_OWN if method in ("GET", "HEAD") else WRITE_OWN
+    if not caller.may_oneself(scope):
+        raise not_permitted(scope)
 
 
 def not_permitted(permission: str) -> NotPermitted:

@@ -14,7 +14,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from msgspec import Struct, ValidationError, convert
 from msgspec.structs import fields
 
-from api.auth import Caller
+from api.caller import Caller
 from api.reasons import FieldError, InvalidFields, MalformedBody, UnsupportedMediaType
 from commands.errors import Refused
 
@@ -166,10 +166,24 @@ def read(document: Any, kind: type[B]) -> B:
     try:
         body = convert(document, kind)
     except ValidationError:
-        raise InvalidFields(errors=invalid_fields(document, kind)) from None
+        document = _in_whole_numbers(document)
+        try:
+            body = convert(document, kind)
+        except ValidationError:
+            raise InvalidFields(errors=invalid_fields(document, kind)) from None
     if kind.forms and document.keys() != {*_form(document, kind)}:
         raise InvalidFields(errors=invalid_fields(document, kind))
     return body
+
+
+def _in_whole_numbers(document: Any) -> Any:
+    """The document, with fields that are written as 7.0 or 7e0 as what they are: JSON has one kind of numbers (RFC 8259)."""
+    if not isinstance(document, dict):
+        return document
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in document.items()
+    }
 
 
 def invalid_fields(document: Any, kind: type[Body]) -> list[FieldError]:

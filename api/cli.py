@@ -20,6 +20,7 @@ from api.export_command import export
 from api.import_command import import_users
 from api.key_commands import keys
 from api.projection_commands import projections
+from api.service_account_commands import service_accounts
 from api.session_commands import sessions
 from api.up import up
 from api.user_commands import users
@@ -54,7 +55,7 @@ def main() -> None:
 
 
 for command in (
-    *(up, users, sessions, projections, deliveries, keys, claims, analytics),
+    *(up, users, service_accounts, sessions, projections, deliveries, keys, claims, analytics),
     *(export, import_users, erase, backup),
 ):
     main.add_command(command)

@@ -10,7 +10,7 @@ from uuid import UUID
 from litestar.params import HeaderParameter
 from msgspec import Struct
 
-from api.auth import Caller
+from api.caller import Caller
 from api.reasons import FieldError, InvalidParameters, StaleVersion
 from commands.handler import Command
 from commands.unit import Unit

@@ -17,6 +17,7 @@ from api.reasons import (
     MalformedBody,
     MalformedRequest,
     RevocationsBehind,
+    SessionRequired,
     SignInRequired,
     StepUpRequired,
     TooManyRequests,
@@ -34,6 +35,7 @@ __all__ = [
     "COMMAND",
     "DRY_RUN",
     "HASHING",
+    "IN_SESSION",
     "LIMITED",
     "PARAMETERS",
     "STEP_UP",
@@ -48,7 +50,8 @@ ALWAYS: Final[Reasons] = (MalformedRequest, InvalidHost, InternalError)
 PARAMETERS: Final[Reasons] = (InvalidParameters,)
 BODY: Final[Reasons] = (MalformedBody, InvalidFields, BodyTooLarge, UnsupportedMediaType)
 TOKEN: Final[Reasons] = (SignInRequired, InvalidAccessToken, RevocationsBehind)
-STEP_UP: Final[Reasons] = (StepUpRequired,)
+IN_SESSION: Final[Reasons] = (*TOKEN, SessionRequired)
+STEP_UP: Final[Reasons] = (StepUpRequired, SessionRequired)
 LIMITED: Final[Reasons] = (TooManyRequests,)
 COMMAND: Final[Reasons] = (
     StoreUnavailable,

@@ -90,7 +90,10 @@ def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
 def configuration(base_url: str) -> OpenAPIConfig:
     """What the document says beside the routes."""
     scheme = SecurityScheme(
-        type="http", scheme="bearer", bearer_format="JWT", description="`access_token` of `POST /v1/sessions`."
+        type="http",
+        scheme="bearer",
+        bearer_format="JWT",
+        description="`access_token` of `POST /v1/sessions`, or an API key.",
     )
     router = Router(
         PATH, route_handlers=[], include_in_schema=False, response_headers={"Content-Security-Policy": POLICY}
@@ -115,6 +118,8 @@ TAGS: Final = {
     "Passwords": "Changing a password, and having it reset by mail.",
     "Sessions": "Signing in, going on, signing out.",
     "Second factors": "What is asked for beside the password, and what stands in for it.",
+    "Invitations": "Becoming a user because an administrator wants it.",
+    "API keys": "What programs ask with, in somebody's name.",
     "Roles": "Who may do what.",
     "History": "What happened: who did what, when and why.",
     "Operations": "For whoever looks after views and mail.",

@@ -35,6 +35,7 @@ class UserExport(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def line_of(exported: ExportedUser, password_hash: str | None = None) -> bytes:
     """A user as a line, the same for the same user to the byte."""
     user = exported.user
+    assert user.email is not None, "people have addresses"
     row = UserExport(
         id=user.id,
         email=user.email,

@@ -29,7 +29,7 @@ async def asked_once(request: JsonRequest, secret: bytes) -> IdempotentRequest |
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         detail = "Give one key of 1 to 255 visible ASCII characters."
         raise InvalidParameters(errors=[FieldError(parameter=HEADER, detail=detail)])
-    caller = request.user
+    asker = None if request.user is None else request.user.key_id or request.user.user_id
     asked = b"\0".join(("\n".join(request.header(b"if-match")).encode("latin-1"), await request.body()))
     route = f"{request.method} {request.scope['path']}"
-    return idempotent_request(secret, None if caller is None else caller.user_id, route, keys[0], asked)
+    return idempotent_request(secret, asker, route, keys[0], asked)

@@ -10,8 +10,11 @@ IDS: Final = {
     "users": "user_id",
     "me": "user_id",
     "administrators": "user_id",
+    "service-accounts": "user_id",
     "sessions": "session_id",
     "deliveries": "delivery_id",
+    "api-keys": "key_id",
+    "invitations": "invitation_id",
 }
 NAMED: Final = ("user_id", "session_id", "refresh_token")
 CURSOR: Final = "cursor"

@@ -54,6 +54,15 @@ _PAGES: Final[Mapping[str, _Page]] = {
         path="v1/password/reset/complete",
         done="You have a new password, and everyone was signed out. Sign in with it.",
     ),
+    "accept-invitation": _Page(
+        title="Invitation",
+        asks="Choose a password, and you are there",
+        fields=f"<label>Password {_NEW_PASSWORD}</label>\n"
+        '<label>Name, if you like <input name="display_name" autocomplete="name" maxlength="100"></label>\n',
+        button="Accept",
+        path="v1/invitations/accept",
+        done="You have an account now. Sign in with the address at which you got this link, and the password.",
+    ),
     "unlock": _Page(
         title="Unlock your account",
         asks="Do you want to sign in from here?",

@@ -10,11 +10,11 @@ from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 from msgspec import Meta, Struct
 
 from api.asking import answered, ask, recorded_headers, runtime_of
-from api.auth import signed_in
+from api.auth import in_session
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun, only_at, user_etag
 from api.credentials import Attestation, plain
-from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, STEP_UP, TOKEN, declared
+from api.declared import BODY, COMMAND, DRY_RUN, IN_SESSION, PARAMETERS, STEP_UP, declared
 from api.fields import CHECKS, Label, Reason
 from api.limits import SIGN_IN, limited
 from api.reasons import StaleVersion
@@ -74,9 +74,9 @@ class Passkeys(Controller):
     @get(
         operation_id="passkeys_of_user",
         summary="Passkeys",
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
-        responses=declared(TOKEN, PARAMETERS, NoSuchUser, StoreUnavailable),
+        responses=declared(IN_SESSION, PARAMETERS, NoSuchUser, StoreUnavailable),
     )
     async def passkeys(self, request: JsonRequest, user_id: FromPath[UUID]) -> Response[PasskeyList]:
         """Which passkeys there are, when each was added, and when it was last used."""
@@ -92,9 +92,9 @@ class Passkeys(Controller):
         operation_id="offer_passkey",
         summary="Begin to add a passkey",
         status_code=HTTP_200_OK,
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
-        responses=declared(TOKEN, STEP_UP, COMMAND, PARAMETERS, NoSuchUser),
+        responses=declared(IN_SESSION, STEP_UP, COMMAND, PARAMETERS, NoSuchUser),
     )
     async def offer(self, request: JsonRequest, user_id: FromPath[UUID]) -> Response[CreationOptions]:
         """What to give `navigator.credentials.create`, through `PublicKeyCredential.parseCreationOptionsFromJSON`.
@@ -110,10 +110,10 @@ class Passkeys(Controller):
         operation_id="add_passkey",
         summary="Add a passkey",
         status_code=HTTP_200_OK,
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
         responses=declared(
-            TOKEN,
+            IN_SESSION,
             STEP_UP,
             BODY,
             COMMAND,
@@ -147,9 +147,9 @@ class Passkeys(Controller):
         operation_id="remove_passkey",
         summary="Remove a passkey",
         status_code=HTTP_204_NO_CONTENT,
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
-        responses=declared(TOKEN, STEP_UP, BODY, COMMAND, PARAMETERS, NoSuchUser, NoSuchPasskey, StaleVersion)
+        responses=declared(IN_SESSION, STEP_UP, BODY, COMMAND, PARAMETERS, NoSuchUser, NoSuchPasskey, StaleVersion)
         | DRY_RUN,
     )
     async def remove(

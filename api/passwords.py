@@ -7,10 +7,10 @@ from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
 from api.asking import Accepted, accepted, ask, recorded_headers
-from api.auth import signed_in
+from api.auth import in_session
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, only_at, user_etag
-from api.declared import BODY, COMMAND, HASHING, PARAMETERS, STEP_UP, TOKEN, declared
+from api.declared import BODY, COMMAND, HASHING, IN_SESSION, PARAMETERS, STEP_UP, declared
 from api.devices import device_cookie
 from api.even_answers import even
 from api.fields import CHECKS, CHECKS_BESIDE_PASSWORD, AnyAddress, LinkToken, Password, PresentPassword, Reason
@@ -70,10 +70,10 @@ class Passwords(Controller):
         operation_id="change_password",
         summary="Change the password",
         status_code=HTTP_204_NO_CONTENT,
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
         responses=declared(
-            TOKEN,
+            IN_SESSION,
             STEP_UP,
             BODY,
             COMMAND,

@@ -13,7 +13,7 @@ from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun
 from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, TOKEN, declared
 from api.fields import CHECKS, DisplayName, Locale, PictureUrl, Reason, TimeZone
-from api.reasons import StaleVersion
+from api.reasons import NotPermitted, StaleVersion
 from api.views import require_sight
 from commands.change_profile import ChangeProfile
 from commands.errors import NoSuchUser
@@ -46,7 +46,7 @@ class Profiles(Controller):
         status_code=HTTP_204_NO_CONTENT,
         guards=[signed_in],
         security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NoSuchUser, StaleVersion) | DRY_RUN,
+        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchUser, StaleVersion) | DRY_RUN,
     )
     async def change_profile(
         self,

@@ -32,6 +32,7 @@ __all__ = [
     "NotPermitted",
     "RegistrationClosed",
     "RevocationsBehind",
+    "SessionRequired",
     "SignInRequired",
     "StaleVersion",
     "StepUpRequired",
@@ -99,7 +100,7 @@ class InvalidRange(Declined):
 
 
 class SignInRequired(Declined):
-    """This needs an access token, as `Authorization: Bearer TOKEN`."""
+    """This needs an access token or an API key, as `Authorization: Bearer TOKEN`."""
 
 
 class StepUpRequired(Declined):
@@ -123,7 +124,11 @@ class StepUpRequired(Declined):
 
 
 class NotPermitted(Declined):
-    """Your roles do not let you do this."""
+    """Your roles do not let you do this, or the scopes of your API key do not."""
+
+
+class SessionRequired(Declined):
+    """An API key cannot do this; ask with the access token of somebody who has signed in."""
 
 
 class RegistrationClosed(Declined):
@@ -184,6 +189,8 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.InvalidRegistrationTime: 400,
     refusals.InvalidPasswordHash: 400,
     refusals.WeakPassword: 400,
+    refusals.InvalidScope: 400,
+    refusals.InvalidExpiry: 400,
     refusals.InvalidLink: 400,
     SignInRequired: 401,
     InvalidAccessToken: 401,
@@ -195,6 +202,8 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.UnknownPasskey: 401,
     refusals.InvalidRefreshToken: 401,
     NotPermitted: 403,
+    SessionRequired: 403,
+    refusals.ScopeNotHeld: 403,
     refusals.WrongPassword: 403,
     refusals.WrongSecondFactor: 403,
     RegistrationClosed: 403,
@@ -202,6 +211,8 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.NoSuchUser: 404,
     refusals.NoSuchSession: 404,
     refusals.NoSuchRole: 404,
+    refusals.NoSuchApiKey: 404,
+    refusals.NoSuchInvitation: 404,
     refusals.NoSuchReadModel: 404,
     refusals.NoSuchParkedEvent: 404,
     refusals.NoSuchDelivery: 404,
@@ -216,11 +227,13 @@ STATUSES: Final[dict[type[Exception], int]] = {
     refusals.NoSecondFactor: 409,
     refusals.PasskeyThere: 409,
     refusals.TooManyPasskeys: 409,
+    refusals.TooManyApiKeys: 409,
     RequestInProgress: 409,
     refusals.RebuildUnderWay: 409,
     LogRestored: 410,
     refusals.LinkExpired: 410,
     refusals.LinkSpent: 410,
+    refusals.InvitationOver: 410,
     StaleVersion: 412,
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from commands.access_tokens import LONGEST_SECONDS
 from commands.handler import Outcome
+from events.api_key import ApiKeyRevoked
 from events.connections import Reading
 from events.session import RefreshTokenReused, SessionEnded, SessionExpired
 from events.tail import Wakeups
@@ -56,9 +57,10 @@ CUTS_OFF: Final = frozenset(
         UserErased,
         TotpConfirmed,
         PasskeyAdded,
+        ApiKeyRevoked,
     )
 )
-"""The events from which on older tokens of their stream, a session's or a user's, are refused."""
+"""The events from which on older tokens of their stream, a session's or a user's, are refused, and API keys looked up anew."""
 
 TOO_OLD_SECONDS: Final = 5.0
 LOOKS_EVERY_SECONDS: Final = 1.0

@@ -11,6 +11,7 @@ from api.auth import Gate
 from api.counters import Counters
 from api.even_answers import EvenAnswers
 from api.importing import ROWS_AT_ONCE
+from api.key_bearers import KeyBearers
 from api.limits import Limits
 from api.metrics import Metrics
 from api.revocations import Revocations
@@ -18,6 +19,7 @@ from api.signing import Signing
 from commands.access_tokens import AccessTokens
 from commands.handler import Handler
 from commands.passwords import Hasher
+from commands.reads import Reads
 from commands.rules import rules
 from commands.signing_keys import SIGNING_KEYS_CHANNEL
 from events.committer import Committer
@@ -93,16 +95,17 @@ class Runtime:
         stack.push_async_callback(self.revocations.stop)
         announced = await self._listening(stack, "muster signing keys", SIGNING_KEYS_CHANNEL)
         self.signing = Signing(self.writer, self.keys.master, self.tokens, announced)
-        not_before = int(self.epoch.began_at.timestamp()) if self.epoch.number > 1 else 0
-        self.gate = Gate(self.tokens, self.revocations, self.signing.learn, not_before)
-        self.signing.lost = self.gate.forget
-        await self.signing.start()
-        stack.push_async_callback(self.signing.stop)
         self.committer = Committer(lambda: connect(self._writer_url, "muster committer"), self.settings.append_queue)
         self.committer.observe = self.metrics.commit
         await self.committer.start()
         stack.push_async_callback(self.committer.stop)
         self.handler = Handler(self.writer, self.committer, self.keys, self.rules, self.hasher)
+        key_bearers = KeyBearers(Reads(self.writer, self.keys), self.revocations, self.handler)
+        not_before = int(self.epoch.began_at.timestamp()) if self.epoch.number > 1 else 0
+        self.gate = Gate(self.tokens, self.revocations, self.signing.learn, key_bearers, not_before)
+        self.signing.lost = self.gate.forget
+        await self.signing.start()
+        stack.push_async_callback(self.signing.stop)
         self._measure()
 
     async def _pool(self, stack: AsyncExitStack, url: str, name: str, size: int) -> Any:

@@ -7,10 +7,10 @@ from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
 from api.asking import answered, ask, recorded_headers
-from api.auth import signed_in
+from api.auth import in_session
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun, only_at, user_etag
-from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, STEP_UP, TOKEN, declared
+from api.declared import BODY, COMMAND, DRY_RUN, IN_SESSION, PARAMETERS, STEP_UP, declared
 from api.fields import Reason, TotpCode
 from api.reasons import StaleVersion
 from api.roles import ReasonBody
@@ -49,9 +49,9 @@ class SecondFactors(Controller):
         operation_id="enrol_totp",
         summary="Enrol an authenticator app",
         status_code=HTTP_200_OK,
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
-        responses=declared(TOKEN, STEP_UP, BODY, COMMAND, PARAMETERS, NoSuchUser, FactorThere, StaleVersion),
+        responses=declared(IN_SESSION, STEP_UP, BODY, COMMAND, PARAMETERS, NoSuchUser, FactorThere, StaleVersion),
     )
     async def enrol(
         self,
@@ -75,10 +75,10 @@ class SecondFactors(Controller):
         operation_id="confirm_totp",
         summary="Confirm an authenticator app",
         status_code=HTTP_200_OK,
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
         responses=declared(
-            TOKEN,
+            IN_SESSION,
             BODY,
             COMMAND,
             PARAMETERS,
@@ -109,9 +109,9 @@ class SecondFactors(Controller):
         operation_id="remove_totp",
         summary="Remove the authenticator app",
         status_code=HTTP_204_NO_CONTENT,
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
-        responses=declared(TOKEN, STEP_UP, BODY, COMMAND, PARAMETERS, NoSuchUser, StaleVersion) | DRY_RUN,
+        responses=declared(IN_SESSION, STEP_UP, BODY, COMMAND, PARAMETERS, NoSuchUser, StaleVersion) | DRY_RUN,
     )
     async def remove(
         self,
@@ -132,9 +132,9 @@ class SecondFactors(Controller):
         operation_id="issue_recovery_codes",
         summary="Have other recovery codes",
         status_code=HTTP_200_OK,
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
-        responses=declared(TOKEN, STEP_UP, BODY, COMMAND, PARAMETERS, NoSuchUser, NoSecondFactor, StaleVersion),
+        responses=declared(IN_SESSION, STEP_UP, BODY, COMMAND, PARAMETERS, NoSuchUser, NoSecondFactor, StaleVersion),
     )
     async def issue_recovery_codes(
         self,

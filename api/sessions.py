@@ -11,15 +11,15 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from api.asking import answered, ask, recorded_headers, runtime_of
-from api.auth import signed_in
+from api.auth import in_session, signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun, etag
-from api.declared import BODY, COMMAND, DRY_RUN, HASHING, PARAMETERS, TOKEN, declared
+from api.declared import BODY, COMMAND, DRY_RUN, HASHING, IN_SESSION, PARAMETERS, TOKEN, declared
 from api.devices import device_cookie
 from api.even_answers import even
 from api.fields import RefreshToken
 from api.limits import REFRESH, limited
-from api.reasons import StaleVersion
+from api.reasons import NotPermitted, StaleVersion
 from api.roles import ReasonBody
 from api.sign_ins import SignInBody, sign_in
 from api.views import require_sight
@@ -127,9 +127,9 @@ class Sessions(Controller):
         operation_id="end_session",
         summary="Sign out",
         status_code=HTTP_204_NO_CONTENT,
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NoSuchSession),
+        responses=declared(IN_SESSION, BODY, COMMAND, PARAMETERS, NoSuchSession),
     )
     async def end(
         self, request: JsonRequest, session_id: FromPath[UUID], data: JSONBody[ReasonBody | None] = None
@@ -171,7 +171,7 @@ class SessionsOfUser(Controller):
         summary="Sessions of a user",
         guards=[signed_in],
         security=[{"token": []}],
-        responses=declared(TOKEN, PARAMETERS, NoSuchUser, StoreUnavailable),
+        responses=declared(TOKEN, PARAMETERS, NotPermitted, NoSuchUser, StoreUnavailable),
     )
     async def sessions(self, request: JsonRequest, user_id: FromPath[UUID]) -> Response[SessionList]:
         """Which sessions live, on which devices, and when each was last seen: when it was last refreshed."""
@@ -190,9 +190,9 @@ class SessionsOfUser(Controller):
         operation_id="end_all_sessions",
         summary="Sign out everywhere",
         status_code=HTTP_204_NO_CONTENT,
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NoSuchUser, StaleVersion) | DRY_RUN,
+        responses=declared(IN_SESSION, BODY, COMMAND, PARAMETERS, NoSuchUser, StaleVersion) | DRY_RUN,
     )
     async def end_all(
         self,

@@ -7,10 +7,10 @@ import time
 from datetime import UTC, datetime
 
 from api.asking import runtime_of
-from api.auth import Caller
 from api.bodies import JsonRequest
+from api.caller import Caller
 from api.problems import meaning
-from api.reasons import StepUpRequired
+from api.reasons import SessionRequired, StepUpRequired
 from commands.authentication import PASSWORD, TWO_FACTORS
 from commands.factors import PASSKEY
 from commands.step_up import step_up_challenge
@@ -23,10 +23,12 @@ __all__ = ["require_step_up"]
 async def require_step_up(request: JsonRequest) -> None:
     """Let only those go on who proved within the time that is set who they are, and with a second factor if they have one.
 
-    Raises `StepUpRequired`.
+    No API key can. Raises `StepUpRequired`, `SessionRequired`.
     """
     caller = request.user
     assert caller is not None, "whoever may do this has signed in"
+    if caller.key_id is not None:
+        raise SessionRequired
     process = runtime_of(request)
     seconds = process.settings.step_up_minutes * 60
     fresh = time.time() - caller.authenticated_at < seconds

@@ -11,10 +11,10 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
 from api.asking import ask, recorded_headers
-from api.auth import signed_in
+from api.auth import in_session
 from api.bodies import Body, JsonRequest
 from api.credentials import Assertion, plain
-from api.declared import BODY, COMMAND, HASHING, PARAMETERS, TOKEN, declared
+from api.declared import BODY, COMMAND, HASHING, IN_SESSION, PARAMETERS, declared
 from api.fields import PresentPassword, RecoveryCode, TotpCode
 from api.sessions import access_token
 from commands.errors import (
@@ -61,10 +61,10 @@ class SteppingUp(Controller):
         operation_id="step_up",
         summary="Step up",
         status_code=HTTP_200_OK,
-        guards=[signed_in],
+        guards=[in_session],
         security=[{"token": []}],
         responses=declared(
-            TOKEN,
+            IN_SESSION,
             BODY,
             COMMAND,
             HASHING,

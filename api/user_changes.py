@@ -45,6 +45,32 @@ def _password() -> str:
 
 
 @click.command()
+@click.argument("email", type=Text())
+@click.option(
+    "--role", "roles", multiple=True, type=click.Choice(sorted(ROLES)), help="What they may do, once they are there."
+)
+@click.option("--display-name", type=Text(), metavar="NAME", help="What to call the person.")
+@click.option("--locale", type=Text(), metavar="TAG", help="A language tag (BCP 47), as en-GB.")
+@click.option("--hours", type=click.IntRange(1, 720), help="For how long it can be accepted.")
+@asks
+async def invite(
+    operator: Operator,
+    email: str,
+    roles: tuple[str, ...],
+    display_name: str | None,
+    locale: str | None,
+    hours: int | None,
+) -> Done:
+    """Mail a link to an address, with which its owner chooses a password and becomes a user.
+
+    The ID that is told is that of the invitation. An address that someone has proved is refused.
+    """
+    from commands.invite_user import InviteUser
+
+    return await operator.ask(InviteUser(email, None, roles, display_name, locale, hours))
+
+
+@click.command()
 @user_argument
 @_role
 @asks
@@ -151,4 +177,4 @@ async def remove_factors(operator: Operator, user: str) -> Done:
     return await operator.ask(RemoveFactors(user_id), user_id)
 
 
-CHANGES: Final = (register, grant, revoke, suspend, reinstate, unlock, reset_password, remove_factors)
+CHANGES: Final = (register, invite, grant, revoke, suspend, reinstate, unlock, reset_password, remove_factors)

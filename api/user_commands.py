@@ -7,6 +7,7 @@ from uuid import UUID
 import click
 from msgspec.structs import asdict
 
+from api.api_key_commands import KEYS
 from api.arguments import Moment, Term, all_option, json_option, limit_option, user_argument
 from api.looking import caught_up, reading, tell, user_of
 from api.operating import as_json, operate
@@ -40,7 +41,7 @@ def users() -> None:
     """
 
 
-for change in (*CHANGES, *FACTS, export_users):
+for change in (*CHANGES, *FACTS, *KEYS, export_users):
     users.add_command(change)
 
 
@@ -198,6 +199,8 @@ def history(user: str, limit: int, after: int, *, everything: bool, json: bool) 
 def _line(event: "EventView") -> list[Any]:
     by = event.actor
     who = " ".join(str(part) for part in (by.type, by.id, by.name) if part is not None) if by else None
+    if by is not None and by.user_id is not None:
+        who = f"{who} of {by.user_id}"
     why = event.reason if isinstance(event.reason, str | None) else "(forgotten)"
     facts = [
         f"{name}: {'(forgotten)' if value == {'forgotten': True} else cell(value)}"
@@ -205,4 +208,6 @@ def _line(event: "EventView") -> list[Any]:
     ]
     if event.stream_type == "session":
         facts.insert(0, f"session: {event.stream}")
+    elif event.stream_type == "api_key":
+        facts.insert(0, f"key: {event.stream}")
     return [event.position, event.recorded_at, event.type, who, why, ", ".join(facts)]

@@ -11,7 +11,7 @@ from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 from msgspec import UNSET, Struct, UnsetType
 
 from api.asking import ask, recorded_headers, runtime_of
-from api.auth import anyone, may, signed_in
+from api.auth import anyone, may, require_oneself, signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfNoneMatch, MinPosition, Prefer, user_etag
 from api.declared import BODY, COMMAND, HASHING, TOKEN, UNCHANGED, VIEW, declared
@@ -33,7 +33,7 @@ from api.user_filters import (
     Verified,
     filters_of,
 )
-from api.views import reached, registered_view, require_sight, serving, user_view
+from api.views import made_view, reached, require_sight, serving, user_view
 from commands.errors import AddressTaken, NoSuchUser
 from commands.register_user import RegisterUser
 from projections.parking import ViewParked
@@ -108,7 +108,7 @@ class Users(Controller):
         if not discloses:
             accepted = RegistrationTaken(outcome.result.user_id)
             return Response(accepted, status_code=HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store"})
-        view = await registered_view(request, outcome)
+        view = await made_view(request, outcome.result.user_id, outcome.version)
         headers = recorded_headers(outcome, user_etag(view.version, caller)) | {"Location": f"/v1/users/{view.id}"}
         return cast("Response[RegistrationTaken]", Response(view, status_code=HTTP_201_CREATED, headers=headers))
 
@@ -118,7 +118,7 @@ class Users(Controller):
         summary="A user",
         guards=[signed_in],
         security=[{"token": []}],
-        responses=declared(TOKEN, VIEW, ViewParked, NoSuchUser) | UNCHANGED,
+        responses=declared(TOKEN, VIEW, ViewParked, NotPermitted, NoSuchUser) | UNCHANGED,
     )
     async def user_by_id(
         self,
@@ -195,7 +195,7 @@ class Me(Controller):
         summary="Oneself",
         guards=[signed_in],
         security=[{"token": []}],
-        responses=declared(TOKEN, VIEW, ViewParked, NoSuchUser) | UNCHANGED,
+        responses=declared(TOKEN, VIEW, ViewParked, NotPermitted, NoSuchUser) | UNCHANGED,
     )
     async def me(
         self,
@@ -206,4 +206,5 @@ class Me(Controller):
     ) -> Response[UserView]:
         """The view of whoever the access token speaks for."""
         assert request.user is not None
+        require_oneself(request.user, request.method)
         return await user_view(request, request.user.user_id, if_none_match, min_position, prefer)

@@ -8,25 +8,30 @@ from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
 from msgspec.structs import replace
 
 from api.asking import runtime_of
-from api.auth import Caller
+from api.auth import require_oneself
 from api.bodies import JsonRequest
+from api.caller import Caller
 from api.conditions import demand, matches, user_etag
 from commands.errors import NoSuchUser
-from commands.handler import Outcome
-from commands.register_user import Registered
 from events.store import read_stream
 from projections.folding import fold_whole
 from projections.users import USERS
 from queries.users import VIEW, UserView
 
-__all__ = ["reached", "registered_view", "require_sight", "seen_by", "serving", "user_view"]
+__all__ = ["made_view", "reached", "require_sight", "seen_by", "serving", "user_view"]
 
 
 def require_sight(request: JsonRequest, user_id: UUID, permission: str | None) -> None:
-    """Nobody else's account exists for those who may not see it; with no permission, for nobody but its holder."""
+    """Nobody else's account exists for those who may not see it; with no permission, for nobody but its holder.
+
+    Raises `NoSuchUser`, and `NotPermitted` for an API key of the holder's that has no scope for it.
+    """
     caller = request.user
-    if caller is None or not (caller.user_id == user_id or (permission is not None and caller.may(permission))):
+    if caller is not None and permission is not None and caller.may(permission):
+        return
+    if caller is None or caller.user_id != user_id:
         raise NoSuchUser
+    require_oneself(caller, request.method)
 
 
 def seen_by(view: UserView, caller: Caller | None) -> UserView:
@@ -69,10 +74,10 @@ async def user_view(
     return Response(seen_by(view, request.user), status_code=HTTP_200_OK, headers=headers)
 
 
-async def registered_view(request: JsonRequest, outcome: Outcome[Registered]) -> UserView:
-    """The view of someone who was registered this moment, by the same fold: whether the projection has come so far or not."""
+async def made_view(request: JsonRequest, user_id: UUID, version: int) -> UserView:
+    """The view of someone who was made this moment, by the same fold: whether the projection has come so far or not."""
     process = runtime_of(request)
-    history = await read_stream(process.writer, process.keys, outcome.result.user_id, until=outcome.version)
+    history = await read_stream(process.writer, process.keys, user_id, until=version)
     rows = fold_whole(USERS, history)
     if not rows:
         raise NoSuchUser

@@ -11,6 +11,7 @@ __all__ = [
     "InvalidChallenge",
     "InvalidCredentials",
     "InvalidDisplayName",
+    "InvalidExpiry",
     "InvalidExternalId",
     "InvalidId",
     "InvalidLabel",
@@ -22,13 +23,17 @@ __all__ = [
     "InvalidPicture",
     "InvalidRefreshToken",
     "InvalidRegistrationTime",
+    "InvalidScope",
     "InvalidSecondFactor",
     "InvalidTimeZone",
+    "InvitationOver",
     "LastAdministrator",
     "LinkExpired",
     "LinkSpent",
     "NoSecondFactor",
+    "NoSuchApiKey",
     "NoSuchDelivery",
+    "NoSuchInvitation",
     "NoSuchParkedEvent",
     "NoSuchPasskey",
     "NoSuchReadModel",
@@ -38,7 +43,9 @@ __all__ = [
     "NotEnrolled",
     "PasskeyThere",
     "Refused",
+    "ScopeNotHeld",
     "SecondFactorRequired",
+    "TooManyApiKeys",
     "TooManyAttempts",
     "TooManyPasskeys",
     "UnknownPasskey",
@@ -77,6 +84,10 @@ class RebuildUnderWay(Refused):
 
 class NoSuchParkedEvent(Refused):
     """The read model has parked no such event."""
+
+
+class NoSuchApiKey(Refused):
+    """The user has no such API key."""
 
 
 class NoSuchDelivery(Refused):
@@ -232,3 +243,27 @@ class InvalidLabel(Refused):
 
 class UnknownPasskey(Refused):
     """Nobody can be signed in with this passkey."""
+
+
+class InvalidScope(Refused):
+    """An API key has one scope at least, and no others than there are."""
+
+
+class ScopeNotHeld(Refused):
+    """A key may do no more than its user, and a scope that was asked for is beyond that."""
+
+
+class InvalidExpiry(Refused):
+    """An API key expires after a day at the earliest, and after as many as are allowed here at the latest."""
+
+
+class TooManyApiKeys(Refused):
+    """The user has as many API keys as there may be; revoke one that is not needed any more."""
+
+
+class NoSuchInvitation(Refused):
+    """There is no such invitation."""
+
+
+class InvitationOver(Refused):
+    """The invitation was accepted or withdrawn, is too old, or whoever sent it may not invite any more; ask for another."""

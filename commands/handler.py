@@ -186,7 +186,7 @@ class Handler:
         if idempotent is not None:
             receipt = Receipt(encoded(result), command_id, unit.now, main, version)
             append.receipt = idempotent.receipt(
-                receipt, context.actor.id or (written[0].subject_id if written else None)
+                receipt, context.actor.user_id or context.actor.id or (written[0].subject_id if written else None)
             )
         elif not (append.events or append.claims or append.secrets):
             # It waits for nobody and loses no race: nothing follows from what was read.

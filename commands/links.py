@@ -17,6 +17,7 @@ from msgspec import Struct
 from commands.errors import InvalidLink, LinkExpired
 
 __all__ = [
+    "ACCEPT_INVITATION",
     "FIRST_ADMINISTRATOR",
     "RESET_PASSWORD",
     "UNDO_EMAIL_CHANGE",
@@ -35,6 +36,7 @@ UNDO_EMAIL_CHANGE: Final = "undo-email-change"
 RESET_PASSWORD: Final = "reset-password"  # noqa: S105 - a purpose, no password
 UNLOCK: Final = "unlock"
 WITHDRAW_ERASURE: Final = "withdraw-erasure"
+ACCEPT_INVITATION: Final = "accept-invitation"
 FIRST_ADMINISTRATOR: Final = "first-administrator"
 
 _FACTS: Final = struct.Struct(">16sQQ")

@@ -25,7 +25,9 @@ class RequestPasswordReset(Struct, frozen=True):
 
     def decide(self, user: User, now: datetime) -> list[UserEvent]:
         """The link is asked for, unless it was often enough within the hour."""
-        wanted = user.active and not user.suspended and user.may_be_mailed(Mail.PASSWORD_RESET, now)
+        wanted = (
+            user.active and not user.suspended and not user.service and user.may_be_mailed(Mail.PASSWORD_RESET, now)
+        )
         return [PasswordResetRequested()] if wanted else []
 
     async def perform(self, unit: Unit) -> None:
@@ -41,7 +43,7 @@ class RequestPasswordResetOf(Struct, frozen=True):
     user_id: UUID
 
     def decide(self, user: User, now: datetime) -> list[UserEvent]:
-        """The link is asked for, unless it was often enough within the hour, or the user is suspended."""
+        """The link is asked for, unless it was often enough within the hour, or the user is suspended or a service account."""
         if not user.active:
             raise NoSuchUser
         return RequestPasswordReset("").decide(user, now)

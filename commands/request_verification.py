@@ -23,7 +23,7 @@ class RequestVerification(Struct, frozen=True):
 
     def decide(self, user: User, now: datetime) -> list[UserEvent]:
         """The link is asked for again, if there is one to ask for."""
-        if not user.active or user.suspended:
+        if not user.active or user.suspended or user.service:
             return []
         if not user.email_verified:
             return [VerificationRequested()] if user.may_be_mailed(Mail.VERIFICATION, now) else []

@@ -3,7 +3,18 @@
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["ADMINISTRATOR", "ANALYST", "AUDITOR", "PERMISSIONS", "ROLES", "permissions"]
+__all__ = [
+    "ADMINISTRATOR",
+    "ANALYST",
+    "AUDITOR",
+    "OWN_ACCOUNT",
+    "PERMISSIONS",
+    "READ_OWN",
+    "ROLES",
+    "SCOPES",
+    "WRITE_OWN",
+    "permissions",
+]
 
 ADMINISTRATOR: Final = "administrator"
 AUDITOR: Final = "auditor"
@@ -15,6 +26,14 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     ANALYST: frozenset({"statistics:read"}),
 }
 PERMISSIONS: Final = frozenset[str]().union(*ROLES.values())
+
+READ_OWN: Final = "account:read"
+WRITE_OWN: Final = "account:write"
+OWN_ACCOUNT: Final = frozenset({READ_OWN, WRITE_OWN})
+"""What everyone may do who has signed in, and an API key only where its scopes say so."""
+
+SCOPES: Final = PERMISSIONS | OWN_ACCOUNT
+"""What an API key can be given."""
 
 
 def permissions(roles: Iterable[str]) -> frozenset[str]:

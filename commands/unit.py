@@ -9,10 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
-from commands import administrators, projection, session, user
+from commands import administrators, api_key, invitation, projection, session, user
 from commands.administrators import Administrators
+from commands.api_key import ApiKey
 from commands.attempts import Attempt, forget_attempts, reserve_attempt
 from commands.errors import Refused
+from commands.invitation import Invitation
 from commands.passwords import Hasher
 from commands.projection import Decisions
 from commands.reads import Reads
@@ -21,11 +23,13 @@ from commands.session import Session
 from commands.user import User
 from events.administrators import STREAM_ID as ADMINISTRATORS_ID
 from events.administrators import STREAM_TYPE as ADMINISTRATORS
+from events.api_key import STREAM_TYPE as API_KEY
 from events.append import ClaimChange, KeyUse, SecretChange
 from events.connections import Reading
 from events.data_keys import DataKeys
 from events.errors import KeyGone
 from events.event import Event, Recorded
+from events.invitation import STREAM_TYPE as INVITATION
 from events.keys import DataKey
 from events.projection import STREAM_TYPE as PROJECTION
 from events.projection import stream_id as projection_id
@@ -53,7 +57,8 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     Who asks to be erased has `erasure_waiting_days` to think better of it; with 0 there is no waiting.
     `sign_in_attempts` may fail from strange devices, and as many from each known one, before they wait `lock_minutes`; of
-    second factors `second_step_attempts`. `base_url` is where people find this installation.
+    second factors `second_step_attempts`. API keys live `api_key_days` at the longest, and invitations
+    `invitation_hours` where it is not said. `base_url` is where people find this installation.
     """
 
     claims_key: bytes
@@ -68,6 +73,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     erasure_waiting_days: int = 14
     second_step_minutes: int = 5
     second_step_attempts: int = 5
+    api_key_days: int = 365
+    invitation_hours: int = 168
     base_url: str = "http://localhost"
 
 
@@ -158,6 +165,14 @@ class Unit:
         """The session as it is now."""
         return await self._fold(session_id, SESSION, session.fold)
 
+    async def api_key(self, key_id: UUID) -> ApiKey:
+        """The API key as it is now."""
+        return await self._fold(key_id, API_KEY, api_key.fold)
+
+    async def invitation(self, invitation_id: UUID) -> Invitation:
+        """The invitation as it is now."""
+        return await self._fold(invitation_id, INVITATION, invitation.fold)
+
     async def administrators(self) -> Administrators:
         """Who administers now."""
         return await self._fold(ADMINISTRATORS_ID, ADMINISTRATORS, administrators.fold)
@@ -238,6 +253,14 @@ class Unit:
     def record_session(self, session_id: UUID, user_id: UUID, *events: Event) -> None:
         """Events about a session of a user."""
         self._record(SESSION, session_id, user_id, events)
+
+    def record_api_key(self, key_id: UUID, user_id: UUID, *events: Event) -> None:
+        """Events about an API key of a user."""
+        self._record(API_KEY, key_id, user_id, events)
+
+    def record_invitation(self, invitation_id: UUID, *events: Event) -> None:
+        """Events about an invitation, which is a subject of its own."""
+        self._record(INVITATION, invitation_id, invitation_id, events)
 
     def record_administrators(self, subject_id: UUID | None, *events: Event) -> None:
         """Events in the administrators' one stream, about one of them."""

@@ -41,6 +41,7 @@ from events.user import (
     RoleGranted,
     RoleRevoked,
     SecondFactorRefused,
+    ServiceAccountCreated,
     SignedOutEverywhere,
     TimeZoneChanged,
     TotpConfirmed,
@@ -82,18 +83,19 @@ class FormerAddress(Struct, frozen=True):
 
 
 class User(Struct, frozen=True):
-    """A user as decisions see them; `version` 0 is someone who never was.
+    """A user as decisions see them; `version` 0 is someone who never was, and a `service` account has no address.
 
     `verification_version`, `change_version` and `reset_version` are the versions of the newest events that asked for proof
     of the address, of another address, for another password: only their links live, and none at 0. A registration that was
     superseded or has lapsed is `over`, and so is who was `erased`. What was recorded of a session before position
     `sessions_end` is over as well. `erasure_due_at` is when the user is to be erased who asked for it. `imported` is how
-    somebody came who was a user elsewhere.
+    somebody came who was a user elsewhere. API keys that were issued before `keys_end` are over.
     A sign-in whose first step was taken before version `first_steps_end` begins anew.
     """
 
     id: UUID | None = None
     version: int = 0
+    service: bool = False
     email: str | Forgotten = ""
     email_verified: bool = False
     over: bool = False
@@ -116,6 +118,7 @@ class User(Struct, frozen=True):
     locked_until: datetime | None = None
     lock_version: int = 0
     sessions_end: int = 0
+    keys_end: int = 0
     factors: Factors = NO_FACTORS
     first_steps_end: int = 0
     mailed: Mapping[str, tuple[datetime, ...]] = {}
@@ -137,6 +140,11 @@ class User(Struct, frozen=True):
     def may_sign_in(self) -> bool:
         """Whether the right password opens a session, from a device that has signed in before at least."""
         return self.proved and not self.suspended
+
+    @property
+    def may_act(self) -> bool:
+        """Whether an API key of the account opens anything: whoever it is of may sign in, or is no person."""
+        return self.may_sign_in or (self.active and self.service and not self.suspended)
 
     def locked(self, now: datetime) -> bool:
         """Whether devices that have never signed in are shut out."""
@@ -170,6 +178,13 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
             return about | {"registered_at": recorded.recorded_at} | _verification_mailed(user, recorded)
         case UserImported():
             return _imported(event, recorded)
+        case ServiceAccountCreated(name=name):
+            return {
+                "id": recorded.stream_id,
+                "display_name": name,
+                "registered_at": recorded.recorded_at,
+                "service": True,
+            }
         case VerificationRequested():
             return _verification_mailed(user, recorded)
         case EmailVerified():
@@ -180,8 +195,11 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
             return {"over": True}
         case EmailChangeRequested() | EmailChanged() | EmailChangeUndone() | FormerAddressReleased():
             return _address_changes(user, event, recorded)
-        case PasswordChanged() | PasswordReset():
+        case PasswordChanged():
             return {**_NO_LINKS, "sessions_end": recorded.position, "first_steps_end": recorded.version}
+        case PasswordReset():
+            ends = {"sessions_end": recorded.position, "keys_end": recorded.position}
+            return {**_NO_LINKS, **ends, "first_steps_end": recorded.version}
         case PasswordResetRequested():
             return {"reset_version": recorded.version} | _mailed(user, recorded, Mail.PASSWORD_RESET)
         case DisplayNameChanged(display_name=display_name):
@@ -264,8 +282,8 @@ def _address_changes(
             return {**_NO_LINKS, "email": email, "former": (*_without(user.former, email), former)}
         case EmailChangeUndone(email=email):
             kept = user.former[: next((at for at, one in enumerate(user.former) if one.email == email), 0)]
-            ends = {"sessions_end": recorded.position, "first_steps_end": recorded.version}
-            return {**_NO_LINKS, "email": email, "former": kept, **ends}
+            ends = {"sessions_end": recorded.position, "keys_end": recorded.position}
+            return {**_NO_LINKS, "email": email, "former": kept, **ends, "first_steps_end": recorded.version}
         case FormerAddressReleased(email=email):
             return {"former": _without(user.former, email)}
         case unreachable:

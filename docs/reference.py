@@ -45,7 +45,7 @@ KINDS: Final = {
     NoneType: "null",
     Mapping[str, Any]: "entries of any JSON, by name",
     tuple[tuple[str, Any], ...]: "names with their values",
-    tuple[str, ...]: "names",
+    tuple[str, ...]: "texts",
 }
 
 

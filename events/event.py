@@ -53,11 +53,15 @@ def event_classes() -> dict[str, type[Event]]:
 
 
 class Actor(Struct, frozen=True, omit_defaults=True):
-    """Who did it: a user, a part of the system, the operator at the console, or someone not signed in."""
+    """Who did it: a user, an API key of a user's, a part of the system, the operator at the console, or someone not signed in.
+
+    `user_id` is whose key it was.
+    """
 
     type: str
     id: UUID | None = None
     name: str | None = None
+    user_id: UUID | None = None
 
 
 ANONYMOUS: Final = Actor("anonymous")

@@ -35,6 +35,7 @@ __all__ = [
     "RoleGranted",
     "RoleRevoked",
     "SecondFactorRefused",
+    "ServiceAccountCreated",
     "SignedOutEverywhere",
     "TimeZoneChanged",
     "TotpConfirmed",
@@ -79,6 +80,12 @@ class UserImported(Event, frozen=True):
     administrators_metadata: Personal[tuple[tuple[str, Any], ...]] = ()
     external_id: Personal[str | None] = None
     registered_at: datetime | None = None
+
+
+class ServiceAccountCreated(Event, frozen=True):
+    """An administrator made an account for a program: without address and password, it is entered by API keys alone."""
+
+    name: Personal[str]
 
 
 class VerificationRequested(Event, frozen=True):
@@ -273,6 +280,7 @@ class PasskeyCountWentBack(Event, frozen=True):
 UserEvent: TypeAlias = (
     UserRegistered
     | UserImported
+    | ServiceAccountCreated
     | VerificationRequested
     | EmailVerified
     | AddressRegisteredAgain

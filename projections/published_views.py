@@ -17,7 +17,7 @@ def _told(count: str, group: str = "") -> str:
 
 
 _PROFILE: Final = (
-    Column("email", "The address that the user has."),
+    Column("email", "The address that the user has; null for a service account."),
     Column("display_name", "What the user is called; null for nothing."),
     Column("locale", "The language that the user reads, as en-GB; null where that is open."),
     Column("time_zone", "The clock that the user lives by, as Europe/Berlin; null where that is open."),
@@ -28,6 +28,7 @@ _PROFILE: Final = (
 )
 _ACCOUNT: Final = (
     Column("id", "The user."),
+    Column("kind", "person, or service for an account of a program, which has no address."),
     Column("version", "The version of the user's stream, from 1, that is shown."),
     Column("status", "unverified, active, locked (for devices that never signed in) or suspended."),
     Column("email_verified", "Whether the address was proved to be the user's."),

@@ -18,6 +18,7 @@ from events.user import (
     EmailChangeUndone,
     RegistrationLapsed,
     RegistrationSuperseded,
+    ServiceAccountCreated,
     UserImported,
     UserRegistered,
 )
@@ -48,6 +49,7 @@ class UserNamesRow(Row, frozen=True, kw_only=True):
 NamesEvent: TypeAlias = (
     UserRegistered
     | UserImported
+    | ServiceAccountCreated
     | DisplayNameChanged
     | EmailChanged
     | EmailChangeUndone
@@ -68,7 +70,9 @@ def evolve(row: UserNamesRow | None, recorded: Recorded[NamesEvent]) -> UserName
             return _first(recorded, recorded.recorded_at, name, email)
         case UserImported(email=str(email), display_name=str() | None as name, registered_at=at) if row is None:
             return _first(recorded, at or recorded.recorded_at, name, email)
-        case UserRegistered() | UserImported() if row is not None:
+        case ServiceAccountCreated(name=str(name)) if row is None:
+            return _first(recorded, recorded.recorded_at, name, "")
+        case UserRegistered() | UserImported() | ServiceAccountCreated() if row is not None:
             return row
         case DisplayNameChanged(display_name=str() | None as name) if row is not None:
             _, _, address = row.sought.rpartition(BEGINNING)

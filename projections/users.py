@@ -39,6 +39,7 @@ from events.user import (
     RoleGranted,
     RoleRevoked,
     SecondFactorRefused,
+    ServiceAccountCreated,
     SignedOutEverywhere,
     TimeZoneChanged,
     TotpConfirmed,
@@ -59,6 +60,8 @@ from projections.read_model import ReadModel, Row
 __all__ = [
     "ACTIVE",
     "LOCKED",
+    "PERSON",
+    "SERVICE",
     "SUSPENDED",
     "UNVERIFIED",
     "USERS",
@@ -70,6 +73,8 @@ __all__ = [
 ]
 
 UNVERIFIED = "unverified"
+PERSON = "person"
+SERVICE = "service"
 ACTIVE = "active"
 LOCKED = "locked"
 SUSPENDED = "suspended"
@@ -79,13 +84,16 @@ OWN, ADMIN = "own", "admin"
 class KnownUser(Row, frozen=True, kw_only=True):
     """What the user's own stream tells of a user. `version` is that of this stream.
 
+    `kind` is `person` or `service`; a service account has no address.
+
     `metadata` has two compartments, `own` and `admin`. Who was imported may have registered elsewhere, and before.
     `suspended` and `locked_until` stand behind the `status`, which is one word; a lock whose time is over stands there until
     it is lifted. `erasure_due_at` is when a user is erased who asked for it.
     """
 
     id: UUID
-    email: str
+    kind: str
+    email: str | None
     email_verified: bool
     display_name: str | None
     locale: str | None
@@ -115,6 +123,7 @@ UsersEvent: TypeAlias = UserEvent | SessionStarted | SessionContinued
 
 # A union written into `isinstance` would be made anew for every event.
 _SEEN: Final = (SessionStarted, SessionContinued)
+_BEGINS: Final = (UserRegistered, ServiceAccountCreated)
 _OVER: Final = (RegistrationSuperseded, RegistrationLapsed, UserErased)
 
 
@@ -129,7 +138,7 @@ def evolve(row: UserRow | None, recorded: Recorded[UsersEvent]) -> UserRow | Non
 def known(make: Callable[..., K], row: K | None, event: UserEvent, recorded: Recorded[Any], **more: Any) -> K | None:
     """A row of `make` after one more fact of the user's stream, with whatever else it holds; None when there is nobody."""
     if row is None:
-        if isinstance(event, UserRegistered):
+        if isinstance(event, _BEGINS):
             return _registered(partial(make, **more) if more else make, event, recorded)
         if isinstance(event, UserImported):
             return _imported(partial(make, **more) if more else make, event, recorded)
@@ -184,6 +193,7 @@ def _changes(row: KnownUser, event: UserEvent) -> dict[str, Any]:
         case (
             UserRegistered()
             | UserImported()
+            | ServiceAccountCreated()
             | VerificationRequested()
             | AddressRegisteredAgain()
             | RegistrationSuperseded()
@@ -220,17 +230,27 @@ def _noted(metadata: Mapping[str, Any], compartment: str, changes: Any) -> Any:
 def _status(row: KnownUser) -> str:
     if row.suspended:
         return SUSPENDED
-    if not row.email_verified:
+    if not row.email_verified and row.kind == PERSON:
         return UNVERIFIED
     return ACTIVE if row.locked_until is None else LOCKED
 
 
-def _registered(make: Callable[..., K], event: UserRegistered, recorded: Recorded[Any]) -> K | None:
-    email, display_name, locale = event.email, event.display_name, event.locale
+def _registered(
+    make: Callable[..., K], event: UserRegistered | ServiceAccountCreated, recorded: Recorded[Any]
+) -> K | None:
+    email: str | Forgotten | None = None
+    display_name: str | Forgotten | None
+    locale: str | Forgotten | None = None
+    match event:
+        case UserRegistered(email=email, display_name=display_name, locale=locale):
+            kind, status = PERSON, UNVERIFIED
+        case ServiceAccountCreated(name=display_name):
+            kind, status = SERVICE, ACTIVE
     if isinstance(email, Forgotten) or isinstance(display_name, Forgotten) or isinstance(locale, Forgotten):
         return None
     return make(
         id=recorded.stream_id,
+        kind=kind,
         email=email,
         email_verified=False,
         display_name=display_name,
@@ -238,7 +258,7 @@ def _registered(make: Callable[..., K], event: UserRegistered, recorded: Recorde
         time_zone=None,
         picture_url=None,
         roles=(),
-        status=UNVERIFIED,
+        status=status,
         metadata={OWN: {}, ADMIN: {}},
         registered_at=recorded.recorded_at,
         updated_at=recorded.recorded_at,
@@ -272,7 +292,8 @@ def known_columns(*identity: str) -> tuple[Column[Any], ...]:
     """New columns for the fields of a `KnownUser`, of which those of the identity are the primary key."""
     return (
         Column("id", Uuid, primary_key="id" in identity),
-        Column("email", Text(collation="C"), nullable=False),
+        Column("kind", Text(collation="C"), nullable=False),
+        Column("email", Text(collation="C")),
         Column("email_verified", Boolean, nullable=False),
         Column("display_name", Text(collation="C")),
         Column("locale", Text(collation="C")),

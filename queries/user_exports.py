@@ -1,4 +1,4 @@
-"""All users as they were at a position of the log, by their ids, in memory that does not grow with them."""
+"""All people as they were at a position of the log, by their ids, in memory that does not grow with them."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -12,7 +12,7 @@ from events.store import recorded
 from events.user import STREAM_TYPE, UserImported
 from projections.serving import serving_table
 from projections.topics import known_topics
-from projections.users import USERS, UserRow, evolve
+from projections.users import PERSON, USERS, UserRow, evolve
 
 __all__ = ["ExportedUser", "about_how_many", "exported_users"]
 
@@ -56,8 +56,10 @@ class _Fold:
         return before
 
     def last(self) -> ExportedUser | None:
-        """Whoever it was about, unless the registration is over or they were forgotten."""
-        return None if self._user is None else ExportedUser(self._user, self._external_id)
+        """Whoever it was about, unless the registration is over, they were forgotten, or it is a program's account."""
+        if self._user is None or self._user.kind != PERSON:
+            return None
+        return ExportedUser(self._user, self._external_id)
 
 
 async def exported_users(reading: Reading, keys: DataKeys, until: int) -> AsyncIterator[list[ExportedUser]]:

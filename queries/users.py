@@ -41,6 +41,8 @@ MOST_USERS: Final = 200
 class UserView(Struct, frozen=True):
     """A user, as the API shows them; `version` is that of the user's stream.
 
+    `kind` is `person` or `service`; service accounts have no address, and nobody signs in to them.
+
     `last_seen_at` is when they last signed in or, on a later day (UTC), first went on with a session; null for who never was.
 
     `erasure_due_at` is when they are erased, of who asked for that and has not withdrawn it.
@@ -48,7 +50,8 @@ class UserView(Struct, frozen=True):
     """
 
     id: UUID
-    email: str
+    kind: str
+    email: str | None
     email_verified: bool
     display_name: str | None
     locale: str | None

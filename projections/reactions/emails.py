@@ -1,6 +1,6 @@
 """Which mails are written about what, as messages; what each of them says stands in `mails`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -12,8 +12,10 @@ from email_validator import validate_email
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from msgspec import Struct
 
-from commands.user import fold
+from commands.user import NOBODY, fold
 from events.event import Event, Recorded
+from events.invitation import STREAM_TYPE as INVITATION
+from events.user import STREAM_TYPE
 from projections.reactions.deliveries import Delivery
 from projections.reactions.mails import MAILS, SLOTS, Letter, Links, Obsolete, Owed
 from projections.reactions.reaction import Reaction
@@ -39,14 +41,19 @@ class Emails(Struct, frozen=True):
     def write(self, delivery: Delivery, history: Sequence[Recorded[Event]]) -> EmailMessage:
         """The mail of a delivery to a user with this history. Raises `Obsolete` when it should not be sent any more.
 
+        The history is that of the user's stream, and what is answered where it stands in another.
+
         Names that people gave themselves are left out: whoever registers somebody else's address must not get to write
         to them through us. What is left is plain ASCII, so that links arrive on one line.
         """
-        user = fold(history)
         place = next((place for place, event in enumerate(history) if event.position == delivery.position), None)
-        if place is None or not user.active or not isinstance(user.email, str):
+        if place is not None and history[place].stream_type == INVITATION:  # to somebody who is no user yet
+            letter = MAILS[delivery.slot].write(self.links, Owed(NOBODY, NOBODY, history[place], delivery.now))
+            return self._message(delivery, letter)
+        user = fold(_own(history))
+        if place is None or not user.active or not isinstance(user.email, str) or user.service:
             raise Obsolete("The account is gone.")
-        owed = Owed(user, fold(history[:place]), history[place], delivery.now)
+        owed = Owed(user, fold(_own(history[:place])), history[place], delivery.now)
         mail = MAILS[delivery.slot]
         if mail.about is not None and not owed.before.may_be_mailed(mail.about, owed.answered.recorded_at):
             raise Obsolete("The address was written to often enough in the hour before.")
@@ -68,3 +75,7 @@ class Emails(Struct, frozen=True):
             text = _templates.get_template(f"{delivery.slot}.{kind}").render(values)
             add(text, subtype="plain" if kind == "txt" else kind, charset="us-ascii", cte="7bit")
         return message
+
+
+def _own(history: Sequence[Recorded[Event]]) -> Iterator[Recorded[Event]]:
+    return (event for event in history if event.stream_type == STREAM_TYPE)

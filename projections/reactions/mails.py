@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from commands.links import (
+    ACCEPT_INVITATION,
     RESET_PASSWORD,
     UNDO_EMAIL_CHANGE,
     UNLOCK,
@@ -16,7 +17,9 @@ from commands.links import (
     link_token,
 )
 from commands.user import Mail, User
+from events.api_key import ApiKeyIssued
 from events.event import Event, Recorded
+from events.invitation import UserInvited
 from events.user import (
     AddressRegisteredAgain,
     EmailChanged,
@@ -190,6 +193,22 @@ def _second_factor_refused(_links: Links, owed: Owed) -> Letter:
     return Letter(_present(owed), "Someone failed at your second factor")
 
 
+def _api_key_issued(_links: Links, owed: Owed) -> Letter:
+    assert isinstance(owed.answered.event, ApiKeyIssued)
+    values = {"expires_at": owed.answered.event.expires_at}
+    return Letter(_present(owed), "An API key was issued for your account", values)
+
+
+def _invitation(links: Links, owed: Owed) -> Letter:
+    """To an address of which there is no user."""
+    invited = owed.answered.event
+    assert isinstance(invited, UserInvited)
+    if not isinstance(invited.email, str):
+        raise Obsolete("The invitation is over.")
+    values = links.to("accept-invitation", ACCEPT_INVITATION, owed, invited.expires_at)
+    return Letter(invited.email, "You are invited", values)
+
+
 class _Mail(Struct, frozen=True):
     """How a mail is written; `about` is what strangers can bring about, and is therefore written of only so often."""
 
@@ -214,6 +233,8 @@ MAILS: Final[dict[str, _Mail]] = {
     "recovery-code-used": _Mail(_recovery_code_used),
     "passkey-refused": _Mail(_passkey_refused),
     "second-factor-refused": _Mail(_second_factor_refused, Mail.SECOND_FACTOR),
+    "api-key-issued": _Mail(_api_key_issued),
+    "invitation": _Mail(_invitation),
 }
 """Each kind of mail, by the slot of its deliveries, which is also the name of its templates."""
 
@@ -238,4 +259,6 @@ SLOTS: Final[dict[type[Event], str]] = {
     RecoveryCodesIssued: "recovery-codes-issued",
     RecoveryCodeUsed: "recovery-code-used",
     SecondFactorRefused: "second-factor-refused",
+    ApiKeyIssued: "api-key-issued",
+    UserInvited: "invitation",
 }

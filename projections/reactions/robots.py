@@ -19,6 +19,7 @@ from sqlalchemy import DateTime, Integer, Uuid, select
 from commands.expire_session import ExpireSession, expiring
 from commands.handler import Command, Context, Handler
 from commands.handling import open_handler
+from commands.lapse_invitation import LapseInvitation, invitations_past
 from commands.lapse_registration import LapseRegistration, lapsing, lapsing_before
 from commands.release_former_address import ReleaseFormerAddress
 from commands.request_erasure import CarryOutErasure
@@ -98,6 +99,10 @@ def _expired_sessions(turn: Turn) -> AsyncIterator[UUID]:
     return expiring(turn.log, turn.keys, turn.now, turn.rules.refresh_token_days)
 
 
+def _invitations_past(turn: Turn) -> AsyncIterator[UUID]:
+    return invitations_past(turn.log, turn.keys, turn.now)
+
+
 ROBOTS: Final = (
     # A lock is over when its time is, robot or not; until it is lifted the status and the history say otherwise.
     Robot("locks", 30, _users_due("locked_until"), (LiftLock,)),
@@ -105,6 +110,8 @@ ROBOTS: Final = (
     Robot("addresses", 600, _unproven_addresses, (LapseRegistration, ReleaseFormerAddress)),
     # A promise to a person, by the day.
     Robot("erasures", 300, _users_due("erasure_due_at"), (CarryOutErasure,)),
+    # What was personal in them has no use any more.
+    Robot("invitations", 3600, _invitations_past, (LapseInvitation,)),
     # Nobody waits: what has expired is refused in any case. And every session that is old has to be looked at.
     Robot("sessions", 3600, _expired_sessions, (ExpireSession,)),
 )

@@ -7,7 +7,7 @@ server had taken it. The doubt is kept short: it begins with the server's answer
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +15,8 @@ import asyncpg
 import structlog
 
 from events.data_keys import DataKeys
-from events.store import read_stream
+from events.event import Event, Recorded
+from events.store import read_log, read_stream
 from projections.causes import told
 from projections.reactions.deliveries import Delivery, any_due, begin_attempt, hold, postpone, settle
 from projections.reactions.emails import Emails, Obsolete
@@ -126,7 +127,7 @@ class Sending:
 
     async def _deliver(self, connection: asyncpg.Connection, conversation: Conversation, delivery: Delivery) -> None:
         try:
-            history = await read_stream(connection, self._keys, delivery.subject_id)
+            history = await self._history(connection, delivery)
             await conversation.hand_in(self._emails.write(delivery, history))
         except Obsolete as reason:
             await settle(connection, delivery, "obsolete", str(reason))
@@ -137,6 +138,17 @@ class Sending:
             await self._failed(connection, delivery, cause)
         else:
             await settle(connection, delivery, "sent")
+
+    async def _history(self, connection: asyncpg.Connection, delivery: Delivery) -> Sequence[Recorded[Event]]:
+        """The stream of whom it is about, and the event that is answered where that stands in another one."""
+        history = await read_stream(connection, self._keys, delivery.subject_id)
+        if any(event.position == delivery.position for event in history):
+            return history
+        at = delivery.position
+        answered = await read_log(
+            connection, self._keys, after=at - 1, until=at, limit=1, subject_id=delivery.subject_id
+        )
+        return sorted([*history, *answered], key=lambda event: event.position)
 
     async def _failed(self, connection: asyncpg.Connection, delivery: Delivery, cause: str) -> None:
         _log.warning("delivery failed", delivery=str(delivery.id), attempts=delivery.attempts, cause=cause)

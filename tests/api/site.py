@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 import httpx
@@ -31,6 +31,7 @@ from tests.support import Database
 __all__ = [
     "BASE_URL",
     "PASSWORD",
+    "Asker",
     "Person",
     "Site",
     "environment_for",
@@ -64,6 +65,14 @@ class Person(Struct):
     def session_id(self) -> str:
         """The session that they opened last."""
         return str(self.tokens["session_id"])
+
+
+class Asker(Protocol):
+    """Whoever can prove who they are."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What proves it."""
 
 
 def settings_for(database: Database, **changes: Any) -> Settings:
@@ -162,17 +171,17 @@ class Site:
         self.client = client
         self.sign_up_token: str | None = None
 
-    async def request(self, method: str, path: str, person: Person | None = None, **options: Any) -> httpx.Response:
-        """Ask as a person, or as nobody; from a device that has kept nothing."""
+    async def request(self, method: str, path: str, person: Asker | None = None, **options: Any) -> httpx.Response:
+        """Ask as a person, as whoever else can prove who they are, or as nobody; from a device that has kept nothing."""
         self.client.cookies.clear()
         headers = {**(person.headers if person else {}), **options.pop("headers", {})}
         return await self.client.request(method, path, headers=headers, **options)
 
-    async def get(self, path: str, person: Person | None = None, **options: Any) -> httpx.Response:
+    async def get(self, path: str, person: Asker | None = None, **options: Any) -> httpx.Response:
         """GET as a person, or as nobody."""
         return await self.request("GET", path, person, **options)
 
-    async def post(self, path: str, json: Any, person: Person | None = None, **options: Any) -> httpx.Response:
+    async def post(self, path: str, json: Any, person: Asker | None = None, **options: Any) -> httpx.Response:
         """POST as a person, or as nobody."""
         return await self.request("POST", path, person, json=json, **options)
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from commands.links import RESET_PASSWORD, UNDO_EMAIL_CHANGE, UNLOCK, VERIFY_EMAIL
+from commands.links import ACCEPT_INVITATION, RESET_PASSWORD, UNDO_EMAIL_CHANGE, UNLOCK, VERIFY_EMAIL
 from tests.api.site import PASSWORD, in_one_task, served
 
 MAILED = (VERIFY_EMAIL, UNDO_EMAIL_CHANGE, RESET_PASSWORD, UNLOCK)
@@ -26,7 +26,7 @@ async def follow(site, topic, purpose, user_id, **filled):
     return await press(site, purpose, await site.newest_link(user_id, topic, purpose), user_id, **filled)
 
 
-@pytest.mark.parametrize("name", [*MAILED, "sign-up"])
+@pytest.mark.parametrize("name", [*MAILED, "accept-invitation", "sign-up"])
 async def test_the_policy_lets_the_page_do_what_is_in_it_and_nothing_else(site, name):
     page = await site.get(f"/{name}")
     assert page.headers["content-type"].startswith("text/html")
@@ -42,7 +42,7 @@ async def test_the_policy_lets_the_page_do_what_is_in_it_and_nothing_else(site, 
     assert re.search(r'data-done="[^"]{20,}"', page.text), "it says what to do next"
 
 
-@pytest.mark.parametrize("name", [*MAILED, "sign-up"])
+@pytest.mark.parametrize("name", [*MAILED, "accept-invitation", "sign-up"])
 async def test_a_page_is_found_with_a_slash_at_its_end_as_well(site, name):
     assert (await site.get(f"/{name}/")).content == (await site.get(f"/{name}")).content
 
@@ -104,6 +104,15 @@ async def test_the_first_administrator_signs_up(database):
         signed_up = await press(empty, "sign-up", empty.sign_up_token, **person)
         assert signed_up.status_code == 201
         await empty.signed_in(person["email"], ANOTHER)
+
+
+async def test_whoever_was_invited_chooses_a_password(site):
+    email = site.new_email()
+    invited = await site.post("/v1/invitations", {"email": email}, site.administrator)
+    token = site.link(invited.json()["id"], purpose=ACCEPT_INVITATION)
+    accepted = await press(site, "accept-invitation", token, password=ANOTHER, display_name="Grace")
+    assert accepted.status_code == 201
+    await site.signed_in(email, ANOTHER)
 
 
 async def test_what_the_form_is_wrong_about_is_told(site):

@@ -3,8 +3,10 @@
 import pytest
 from uuid_utils.compat import uuid7
 
+from commands.links import ACCEPT_INVITATION
 from tests.api.console import history, muster, refused, told
 from tests.api.factors import enrolled, with_passkey
+from tests.api.keyed import issued
 from tests.api.site import PASSWORD, Site, environment_for, served
 from tests.api.test_cli import run
 from tests.support import Database
@@ -323,3 +325,41 @@ async def test_someone_who_lost_the_second_factor_is_let_in_by_the_password(site
     assert (event["actor"], event["command"]) == ({"type": "operator"}, "RemoveFactors")
     assert event["reason"] == "lost the telephone, showed a passport"
     assert (await site.signed_in(who.person.email)).id == who.person.id
+
+
+async def test_api_keys_are_listed_as_the_api_does_and_revoked(site: Site):
+    person = await site.seen(await site.person())
+    key = await issued(site, person)
+    assert (await site.get("/v1/me", key)).status_code == 200
+    listed = (await site.get(f"/v1/users/{person.id}/api-keys", person)).json()["items"]
+    assert await told(site, "users", "api-keys", person.email) == listed
+    in_words = (await muster(site, "users", "api-keys", person.email)).stdout
+    assert key.told["prefix"] in in_words
+    assert key.key not in in_words
+    (done,) = await told(site, "users", "revoke-api-key", person.email, key.id, "--reason", "it leaked")
+    assert done["events"] == ["ApiKeyRevoked"]
+    (again,) = await told(site, "users", "revoke-api-key", person.email, key.id)
+    assert not again["changed"]
+    assert "no such API key" in await refused(site, "users", "revoke-api-key", person.email, str(uuid7()))
+    told_of = (await muster(site, "users", "history", person.email)).stdout
+    assert f"api_key {key.id} of {person.id}" in told_of
+
+
+async def test_a_service_account_is_made(site: Site):
+    (done,) = await told(site, "service-accounts", "create", "billing", "--description", "invoices", "--reason", "new")
+    assert done["events"] == ["ServiceAccountCreated", "AdministratorsMetadataChanged"]
+    made = (await history(site, done["id"]))[0]
+    assert (made["data"], made["actor"], made["reason"]) == ({"name": "billing"}, {"type": "operator"}, "new")
+    (shown,) = await told(site, "users", "show", done["id"])
+    assert (shown["kind"], shown["email"]) == ("service", None)
+    assert "A label has" in await refused(site, "service-accounts", "create", "x" * 101)
+
+
+async def test_somebody_is_invited(site: Site):
+    email = site.new_email()
+    (done,) = await told(site, "users", "invite", email, "--role", "auditor", "--hours", "2", "--reason", "hired")
+    assert done["events"] == ["UserInvited"]
+    token = site.link(done["id"], purpose=ACCEPT_INVITATION)
+    accepted = await site.post("/v1/invitations/accept", {"token": token, "password": PASSWORD})
+    assert accepted.status_code == 201
+    assert "Another account has this address." in await refused(site, "users", "invite", email)

@@ -11,9 +11,8 @@ async def test_everyone_sees_themselves(site, somebody):
     assert me.status_code == 200
     view = me.json()
     assert view.keys() == {
-        "id", "email", "email_verified", "display_name", "locale", "time_zone", "picture_url", "roles", "status",
-        "metadata", "registered_at", "updated_at", "last_seen_at",
-        "erasure_due_at", "version",
+        "id", "kind", "email", "email_verified", "display_name", "locale", "time_zone", "picture_url", "roles", "status",
+        "metadata", "registered_at", "updated_at", "last_seen_at", "erasure_due_at", "version",
     }  # fmt: skip
     assert (view["id"], view["email"], view["status"], view["roles"]) == (
         str(somebody.id),

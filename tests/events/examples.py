@@ -6,7 +6,9 @@ from pathlib import Path
 from uuid import UUID
 
 from events.administrators import AdministratorAdded, AdministratorRemoved, FirstAdministratorInvited
+from events.api_key import ApiKeyIssued, ApiKeyRevoked, ApiKeyUsed
 from events.event import Event
+from events.invitation import InvitationAccepted, InvitationLapsed, InvitationWithdrawn, UserInvited
 from events.keys import DataKey
 from events.projection import ParkedEventDiscarded, ParkedEventsRetried
 from events.session import (
@@ -44,6 +46,7 @@ from events.user import (
     RoleGranted,
     RoleRevoked,
     SecondFactorRefused,
+    ServiceAccountCreated,
     SignedOutEverywhere,
     TimeZoneChanged,
     TotpConfirmed,
@@ -82,6 +85,7 @@ EXAMPLES: dict[str, Event] = {
             "crm:4711",
             datetime(2019, 5, 4, 9, 30, tzinfo=UTC),
         ),
+        ServiceAccountCreated("billing"),
         VerificationRequested(),
         EmailVerified(),
         AddressRegisteredAgain(),
@@ -128,6 +132,13 @@ EXAMPLES: dict[str, Event] = {
         FirstAdministratorInvited(),
         AdministratorAdded(OTHER),
         AdministratorRemoved(OTHER),
+        ApiKeyIssued(OTHER, "nightly report", ("account:read", "users:read"), datetime(2026, 5, 30, 12, tzinfo=UTC)),
+        ApiKeyUsed(),
+        ApiKeyRevoked(),
+        UserInvited("grace@example.com", ("auditor",), datetime(2026, 3, 8, 12, tzinfo=UTC), OTHER, "Grace", "en"),
+        InvitationAccepted(OTHER),
+        InvitationWithdrawn(),
+        InvitationLapsed(),
         ParkedEventsRetried("users", OTHER),
         ParkedEventDiscarded("users", 17),
     )

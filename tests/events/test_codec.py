@@ -71,6 +71,7 @@ def anything(cls: type[Event]) -> st.SearchStrategy[Event]:
         UUID | None: st.none() | st.uuids(),
         datetime: st.datetimes(timezones=st.just(UTC)),
         datetime | None: st.none() | st.datetimes(timezones=st.just(UTC)),
+        tuple[str, ...]: st.lists(st.text()).map(tuple),
         tuple[tuple[str, Any], ...]: st.lists(st.tuples(st.text(), json_values)).map(tuple),
     }
     kinds = {name: remembered(hint) for name, hint in hints.items() if name in cls.__struct_fields__}
@@ -79,8 +80,9 @@ def anything(cls: type[Event]) -> st.SearchStrategy[Event]:
 
 def remembered(hint: Any) -> Any:
     """A field's type without `Forgotten`."""
-    kept = [kind for kind in get_args(hint) if kind is not Forgotten]
-    return reduce(or_, kept) if kept else hint
+    if Forgotten not in get_args(hint):
+        return hint
+    return reduce(or_, [kind for kind in get_args(hint) if kind is not Forgotten])
 
 
 @pytest.mark.parametrize("cls", OURS.values(), ids=OURS)

@@ -34,6 +34,7 @@ REFUSALS: Final = {
     "invalid-range": "a schema does not hold one day against another",
     "weak-password": "nor does a schema know the address that a password is not to be",
     "invalid-metadata": "there may be too much of them together with what is there already",
+    "invalid-expiry": "a setting tells for how long",
     "dry-run-refused": "what is done with a token cannot be tried out, and what is done without it can",
 }
 

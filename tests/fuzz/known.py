@@ -89,11 +89,11 @@ class Known:
             if what == "user_id":
                 self._user(value)
                 made = value
-            elif what in ("session_id", "delivery_id", "refresh_token"):
+            elif what in ("session_id", "delivery_id", "key_id", "invitation_id", "refresh_token"):
                 self.told[what].append(value)
             elif what == "next":
                 self.told[f"cursor {path}"].append(value)
-            if what in ("access_token", "refresh_token", "secret", "uri"):
+            if what in ("access_token", "refresh_token", "secret", "uri", "key"):
                 self.secrets.add(value)
         if response.status_code == 202:
             self.promised.add(made)

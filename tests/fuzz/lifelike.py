@@ -53,7 +53,7 @@ def _path(case: Case[Any], known: Known, chance: Random) -> None:
         path["session_id"] = known.one("session_id", chance)
     if case.operation.path.endswith(IN_ONES_OWN_SESSION) and known.own_session and chance.random() < 0.9:
         path["session_id"] = known.own_session
-    for name in {"delivery_id", "position"} & path.keys():
+    for name in {"delivery_id", "key_id", "invitation_id", "position"} & path.keys():
         if not _is_linked(case, path[name], known.told[name]) and chance.random() < 0.8:
             path[name] = known.one(name, chance) or path[name]
     if chance.random() < 0.03:  # what has an id, but is something else

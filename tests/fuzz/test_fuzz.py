@@ -21,6 +21,7 @@ SEED: Final = 4
 NEVER_DONE: Final = {
     "POST /v1/administrators",
     "POST /v1/users/{user_id}/totp/confirm",
+    "POST /v1/invitations/accept",
     "POST /v1/users/{user_id}/recovery-codes",
     "POST /v1/users/{user_id}/passkeys",
     "DELETE /v1/users/{user_id}/passkeys/{passkey_id}",

@@ -37,6 +37,15 @@ TABLE: dict[str, tuple[int, ...]] = {
     "add_passkey": (401, 400, 404, 404, 404, 404, 401),
     "remove_passkey": (401, 404, 404, 404, 404, 404, 401),
     "offer_passkey_sign_in": (200, 200, 200, 200, 200, 200, 200),
+    "issue_api_key": (401, 201, 404, 404, 404, 404, 401),
+    "api_keys_of_user": (401, 200, 404, 200, 404, 200, 401),
+    "api_key_by_id": (401, 404, 404, 404, 404, 404, 401),
+    "revoke_api_key": (401, 404, 404, 404, 404, 404, 401),
+    "create_service_account": (401, 403, 403, 403, 403, 201, 401),
+    "invite_user": (401, 403, 403, 403, 403, 201, 401),
+    "invitations": (401, 403, 403, 200, 403, 200, 401),
+    "withdraw_invitation": (401, 403, 403, 403, 403, 404, 401),
+    "accept_invitation": (400, 400, 400, 400, 400, 400, 400),
     "suspend_user": (401, 403, 403, 403, 403, 204, 401),
     "reinstate_user": (401, 403, 403, 403, 403, 204, 401),
     "unlock_user": (401, 403, 403, 403, 403, 204, 401),
@@ -98,6 +107,10 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "request_password_reset": {"email": "nobody@example.com"},
     "reset_password": {"token": "A" * 80, "password": PASSWORD},
+    "invite_user": {"email": "invited@example.com"},
+    "accept_invitation": {"token": "A" * 80, "password": PASSWORD},
+    "create_service_account": {"name": "billing"},
+    "issue_api_key": {"name": "report", "scopes": ["account:read"]},
     "step_up": {"password": PASSWORD},
     "sign_in": {"email": "nobody@example.com", "password": PASSWORD},
     "refresh_session": {"refresh_token": "A" * 70},
@@ -149,7 +162,13 @@ async def test_is_answered(site, operations, somebody, other, auditor, analyst, 
     callers = {"anonymous": None, "self": owner, "other": other, "auditor": auditor, "analyst": analyst}
     person = {**callers, "administrator": site.administrator, "suspended": suspended}[caller]
     method, template = operations[name]
-    nothing: dict[str, Any] = {"delivery_id": uuid4(), "passkey_id": uuid4(), "position": 1}
+    nothing: dict[str, Any] = {
+        "delivery_id": uuid4(),
+        "passkey_id": uuid4(),
+        "key_id": uuid4(),
+        "invitation_id": uuid4(),
+        "position": 1,
+    }
     path = template.format(
         user_id=owner.id, session_id=owner.session_id, role="nobody", slug="not-found", name="users", **nothing
     )
@@ -190,6 +209,10 @@ async def test_is_answered(site, operations, somebody, other, auditor, analyst, 
         "offer_passkey",
         "add_passkey",
         "remove_passkey",
+        "issue_api_key",
+        "api_keys_of_user",
+        "api_key_by_id",
+        "revoke_api_key",
         "sessions_of_user",
         "step_up",
         "end_session",
@@ -200,7 +223,7 @@ async def test_what_is_anothers_answers_exactly_as_what_does_not_exist(site, ope
     method, template = operations[name]
     answers = []
     for user_id, session_id in ((somebody.id, somebody.session_id), (uuid4(), uuid4())):
-        path = template.format(user_id=user_id, session_id=session_id, passkey_id=session_id)
+        path = template.format(user_id=user_id, session_id=session_id, passkey_id=session_id, key_id=session_id)
         answer = await site.request(method, path, other, json=BODIES.get(name), headers={"X-Request-Id": "same"})
         told = {**answer.json(), "instance": ""}
         headers = {key: value for key, value in answer.headers.items() if key not in ("traceparent", "content-length")}
@@ -216,7 +239,9 @@ async def test_the_id_of_something_else_is_the_id_of_nothing(site, operations, s
         ):
             for other in others if placeholder in template else ():
                 before = await site.head()
-                path = template.replace(placeholder, str(other)).format(role="auditor", passkey_id=uuid4())
+                path = template.replace(placeholder, str(other)).format(
+                    role="auditor", passkey_id=uuid4(), key_id=uuid4()
+                )
                 answer = await site.request(method, path, site.administrator, json=BODIES.get(name))
                 expected = 202 if name == "resend_verification" else 400 if "token" in BODIES.get(name, {}) else 404
                 assert answer.status_code == expected, f"{name}: {answer.text}"

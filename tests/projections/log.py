@@ -52,6 +52,15 @@ class Log:
         ]
         return await self._append(session_id, new, [], user_id, "session")
 
+    async def add_to_key(self, user_id: UUID, key_id: UUID, *events: Event) -> int:
+        """Events of an API key of a user, whose data key seals them, in one commit."""
+        first = self._versions[key_id] + 1
+        new = [
+            (version, *encode(event, key_id, version, self._keys[user_id]))
+            for version, event in enumerate(events, start=first)
+        ]
+        return await self._append(key_id, new, [], user_id, "api_key")
+
     async def add_raw(self, user_id: UUID, topic: str, state: bytes) -> int:
         """An event as another version, or someone with the owner's rights, may have written it."""
         return await self._append(user_id, [(self._versions[user_id] + 1, topic, state)], [])

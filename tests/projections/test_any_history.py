@@ -28,6 +28,7 @@ from events.user import (
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    ServiceAccountCreated,
     SignedOutEverywhere,
     TotpConfirmed,
     UserErased,
@@ -57,6 +58,7 @@ facts = st.one_of(
     st.sampled_from([SignedOutEverywhere(), UserLocked(NOON), PasswordChanged(), TotpConfirmed(), RecoveryCodeUsed(9)]),
     st.sampled_from([ErasureRequested(NOON), ErasureWithdrawn()]),
     st.sampled_from([superseded, UserErased()]),
+    st.builds(ServiceAccountCreated, st.sampled_from(["billing", "reports"])),
 )
 SESSIONS_EACH = 2
 of_sessions = st.tuples(

@@ -16,9 +16,12 @@ from events.user import (
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
+    ServiceAccountCreated,
     UserImported,
     UserLocked,
     UserRegistered,
+    UserReinstated,
+    UserSuspended,
     UserUnlocked,
     VerificationRequested,
 )
@@ -39,6 +42,7 @@ def test_a_registration_makes_an_unverified_user():
     history = History()
     assert row_of(registered, history=history) == UserRow(
         id=history.stream_id,
+        kind="person",
         email="ada@example.com",
         email_verified=False,
         display_name="Ada",
@@ -70,6 +74,7 @@ def test_an_import_makes_a_user_as_they_were_known_elsewhere():
     )
     assert row_of(imported, history=history) == UserRow(
         id=history.stream_id,
+        kind="person",
         email="ada@example.com",
         email_verified=True,
         display_name="Ada",
@@ -85,6 +90,14 @@ def test_an_import_makes_a_user_as_they_were_known_elsewhere():
     )
     unproved = row_of(UserImported("ada@example.com", email_verified=False))
     assert (unproved.status, unproved.registered_at) == ("unverified", unproved.updated_at)
+
+
+def test_a_service_account_is_active_without_an_address():
+    row = row_of(ServiceAccountCreated("billing"))
+    assert (row.kind, row.email, row.display_name, row.status) == ("service", None, "billing", "active")
+    assert row_of(ServiceAccountCreated("billing"), UserSuspended()).status == "suspended"
+    assert row_of(ServiceAccountCreated("billing"), UserSuspended(), UserReinstated()).status == "active"
+    assert row_of(ServiceAccountCreated(FORGOTTEN)) is None
 
 
 def test_a_proved_address_makes_the_user_active():

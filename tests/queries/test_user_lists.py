@@ -181,7 +181,7 @@ async def people(log, lists) -> list[UserView]:
 
 def holds(filters: UserFilters, user: UserView) -> bool:
     """Whether a filter lets someone through, said without SQL."""
-    text = f" {plain(user.display_name or '')}\n {plain(user.email)}"
+    text = f" {plain(user.display_name or '')}\n {plain(user.email or '')}"
     term = plain(filters.search or "")
     short = len(term) <= 2 and term.isascii() and term.isalnum()
     seen = user.last_seen_at

@@ -35,6 +35,7 @@ async def test_tells_a_user_in_the_shape_of_the_contract(log, view, reader_pool)
     (times,) = await view.database.query("SELECT min(recorded_at), max(recorded_at) FROM stored_events")
     assert user == UserView(
         id=ada,
+        kind="person",
         email="ada@example.com",
         email_verified=True,
         display_name="Ada",
@@ -51,7 +52,7 @@ async def test_tells_a_user_in_the_shape_of_the_contract(log, view, reader_pool)
         version=3,
     )
     assert user.registered_at.tzinfo == UTC
-    names = "id email email_verified display_name locale time_zone picture_url roles status metadata registered_at updated_at last_seen_at erasure_due_at version"
+    names = "id kind email email_verified display_name locale time_zone picture_url roles status metadata registered_at updated_at last_seen_at erasure_due_at version"
     assert list(msgspec.to_builtins(user)) == names.split()
     assert msgspec.to_builtins(user)["registered_at"].endswith("Z")
 

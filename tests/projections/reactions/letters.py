@@ -1,5 +1,6 @@
 """Given a user's history and a delivery, then a mail: what tests of mails read it with."""
 
+import sys
 from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -7,6 +8,8 @@ from email.policy import SMTP
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
+
+from msgspec.structs import replace
 
 from events.event import Event
 from events.user import EmailVerified, UserRegistered
@@ -24,6 +27,12 @@ PROVED: Final = (UserRegistered("ada@example.com", "Ada"), EmailVerified())
 emails: Final = Emails("Muster <no-reply@muster.example>", Links(BASE_URL, KEY))
 
 
+def _stream_type(event: Event) -> str:
+    """That of the module in which all facts of such a stream stand."""
+    kind: str = sys.modules[type(event).__module__].STREAM_TYPE
+    return kind
+
+
 class Asked:
     """The mail that is owed for an event in Ada's life: for the last one unless another is named.
 
@@ -31,7 +40,8 @@ class Asked:
     """
 
     def __init__(self, *events: Event, answer: int = 0, **after: float) -> None:
-        self.events = History(stream_id=ADA).of(*events)
+        history = History(stream_id=ADA).of(*events)
+        self.events = [replace(event, stream_type=_stream_type(event.event)) for event in history]
         answered = self.events[answer - 1]
         slot = SLOTS[type(answered.event)]
         now = NOON + timedelta(**after) if after else self.events[-1].recorded_at

@@ -5,8 +5,11 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 import projections.reactions
+from events.api_key import ApiKeyIssued
+from events.invitation import UserInvited
 from events.personal import FORGOTTEN
 from events.user import (
     AddressRegisteredAgain,
@@ -34,7 +37,7 @@ from events.user import (
 )
 from projections.reactions.emails import Obsolete
 from projections.reactions.mails import MAILS, SLOTS
-from tests.projections.reactions.letters import BASE_URL, PROVED, Asked
+from tests.projections.reactions.letters import ADA, BASE_URL, PROVED, Asked
 from tests.support import NOON
 
 registered = PROVED[0]
@@ -60,6 +63,8 @@ EVERY_MAIL = [
     (*PROVED, PasskeyAdded(UUID(int=7), "My telephone")),
     (*PROVED, PasskeyAdded(UUID(int=7), "My telephone"), PasskeyRemoved(UUID(int=7))),
     (*PROVED, PasskeyAdded(UUID(int=7), "My telephone"), PasskeyCountWentBack(UUID(int=7))),
+    (UserInvited("grace@example.com", (), NOON + timedelta(days=7), None, "<b>evil@x.example,"),),
+    (*PROVED, ApiKeyIssued(ADA, "report", ("account:read",), NOON + timedelta(days=30))),
 ]
 
 
@@ -139,7 +144,7 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("events", EVERY_MAIL)
 def test_a_name_reaches_neither_headers_nor_text(events, name):
-    named, nameless = Asked(UserRegistered("ada@example.com", name), *events[1:]), Asked(*events)
+    named, nameless = Asked(replace(events[0], display_name=name), *events[1:]), Asked(*events)
     assert len(named.mail["To"].addresses) == 1
     for header in ("From", "To", "Subject", "Bcc", "Reply-To"):
         assert named.mail[header] == nameless.mail[header]

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from commands.change_email import ChangeEmail
+from commands.invite_user import InviteUser
 from commands.lapse_registration import LapseRegistration
 from commands.refresh_session import RefreshSession
 from commands.register_user import RegisterUser
@@ -274,3 +275,14 @@ async def test_nothing_is_held_between_runs(muster, view, worker):
         return not await muster.database.query("SELECT FROM pg_stat_activity WHERE application_name = 'muster robots'")
 
     await until(gone)
+
+
+async def test_invitations_that_nobody_accepted_are_forgotten(muster, worker):
+    invited = (await muster.ask(InviteUser("grace@example.com", None, hours=2))).invitation_id
+    await muster.ask(InviteUser("ada@example.com", None))
+    assert await worker.run("invitations") == {}
+    muster.now += 2 * HOUR
+    assert await worker.run("invitations") == {"LapseInvitation": 1}
+    kept = await muster.database.query("SELECT FROM data_keys WHERE subject_id = $1 AND wrapped IS NULL", invited)
+    assert len(kept) == 1
+    assert await worker.run("invitations") == {}
