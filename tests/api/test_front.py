@@ -10,9 +10,9 @@ from api.request_log import RequestLog
 from api.requests import Surrounding
 from tests.api.site import PASSWORD, Site
 
-OF_EACH_ANSWER = ("x-request-id", "traceparent", "ratelimit", "event-position")
+OF_EACH_ANSWER = ("x-request-id", "traceparent", "ratelimit", "event-position", "link")
 OF_EACH_BODY = (
-    "id", "user_id", "request_id", "access_token", "refresh_token", "session_id", "expires_in", "last_seen_at",
+    "id", "user_id", "request_id", "access_token", "refresh_token", "session_id", "expires_in", "last_seen_at", "next",
 )  # fmt: skip
 JSON = {"Content-Type": "application/json"}
 NOBODY = uuid.UUID(int=7)
