@@ -1,4 +1,4 @@
-"""`muster claims`: who owns which address."""
+"""`muster claims`: who owns which address, and had which id elsewhere."""
 
 import click
 
@@ -10,13 +10,13 @@ __all__ = ["claims"]
 
 @click.group()
 def claims() -> None:
-    """Look after the claims on addresses."""
+    """Look after the claims on addresses, and on ids that people had elsewhere."""
 
 
 @claims.command()
 @click.option("--check", is_flag=True, help="Only tell what differs; exit with 1 when something does.")
 def rebuild(*, check: bool) -> None:
-    """Compute from the log who owns which address, and put that in place of what is there.
+    """Compute from the log who owns which address or id from elsewhere, and put that in place of what is there.
 
     Needed after a change of MUSTER_SECRET, which keys the claims; at any other time it should find nothing to change.
     Commands go on meanwhile, but for a moment at the end. Nothing is changed unless all of it is. It needs

@@ -110,10 +110,10 @@ class Surrounding:
         if method == "HEAD":
             # The framework has no HEAD; the server, and `send` below, leave the body out.
             scope = {**scope, "method": "GET"}
-        answered = 0
+        answered, ended = 0, False
 
         async def send_surrounded(message: Message) -> None:
-            nonlocal answered
+            nonlocal answered, ended
             if message["type"] == "http.response.start":
                 answered = message["status"]
                 headers = [*message["headers"], *self._security]
@@ -130,7 +130,10 @@ class Surrounding:
                 if answered >= scope.get(EVEN_FROM_STATUS, NEVER_EVEN):
                     await self.process.even_answers.point(started)
             elif method == "HEAD":
-                message["body"] = b""  # type: ignore[typeddict-unknown-key] # of http.response.body
+                if ended:
+                    return
+                ended = True  # and whoever streams stops, as for a client that goes away
+                message = {"type": "http.response.body", "body": b"", "more_body": False}
             await send(message)
 
         try:

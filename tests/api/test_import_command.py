@@ -112,6 +112,12 @@ async def test_the_api_exports_the_same_without_passwords(site, auditor):
     assert found[auditor.email]["roles"] == ["auditor"]
 
 
+async def test_the_head_of_an_export_comes_without_the_rest(site, auditor):
+    answer = await site.request("HEAD", "/v1/exports/users", auditor)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == "application/x-ndjson"
+
+
 async def test_who_was_forgotten_is_not_exported(empty, tmp_path):
     await run(empty, "import", written(tmp_path / "people", rows(3)))
     await empty.query(
