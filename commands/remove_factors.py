@@ -5,7 +5,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from commands import passkeys, recovery_codes, totp
-from commands.remove_totp import RemoveTotp
+from commands.remove_totp import RemoveTotp, drop_unopened
 from commands.unit import Unit
 from commands.user import User
 from events.user import PasskeyRemoved, UserEvent
@@ -27,6 +27,5 @@ class RemoveFactors(Struct, frozen=True):
         """Decide on the user's stream, and drop what is kept."""
         events = self.decide(await unit.user(self.user_id))
         unit.record_user(self.user_id, *events)
-        for kind in (totp.KIND, passkeys.KIND, recovery_codes.KIND) if events else ():
-            if secret := await unit.secret(self.user_id, kind):
-                unit.drop_secret(secret)
+        if events:
+            await drop_unopened(unit, self.user_id, (totp.KIND, passkeys.KIND, recovery_codes.KIND))

@@ -7,6 +7,7 @@ from msgspec import Struct
 from commands import recovery_codes
 from commands.errors import NoSuchPasskey, NoSuchUser
 from commands.passkeys import KIND, Passkeys
+from commands.remove_totp import drop_unopened
 from commands.unit import Unit
 from commands.user import User
 from events.user import PasskeyRemoved, UserEvent
@@ -38,6 +39,5 @@ class RemovePasskey(Struct, frozen=True):
                 await unit.keep_secret(self.user_id, KIND, self.user_id, left.to_bytes(), secret.revision)
             else:
                 unit.drop_secret(secret)
-        last = not user.factors.totp and user.factors.passkeys == {self.passkey_id}
-        if last and (codes := await unit.secret(self.user_id, recovery_codes.KIND)):
-            unit.drop_secret(codes)
+        if not user.factors.totp and user.factors.passkeys == {self.passkey_id}:
+            await drop_unopened(unit, self.user_id, (recovery_codes.KIND,))

@@ -1,5 +1,6 @@
 """Having an authenticator app no longer."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from msgspec import Struct
@@ -11,7 +12,7 @@ from commands.unit import Unit
 from commands.user import User
 from events.user import TotpRemoved, UserEvent
 
-__all__ = ["RemoveTotp"]
+__all__ = ["RemoveTotp", "drop_unopened"]
 
 
 class RemoveTotp(Struct, frozen=True):
@@ -31,6 +32,12 @@ class RemoveTotp(Struct, frozen=True):
         events = self.decide(user)
         unit.record_user(self.user_id, *events)
         kinds = (KIND,) if user.factors.passkeys else (KIND, recovery_codes.KIND)
-        for kind in kinds if events else ():
-            if secret := await unit.secret(self.user_id, kind):
-                unit.drop_secret(secret)
+        if events:
+            await drop_unopened(unit, self.user_id, kinds)
+
+
+async def drop_unopened(unit: Unit, user_id: UUID, kinds: Iterable[str]) -> None:
+    """Keep secrets of these kinds no longer, whether or not they still open: one that was altered must be removable."""
+    for kind in kinds:
+        for owner_id, revision, _version in await unit.secrets_of(user_id, kind):
+            unit.drop_secret_at(owner_id, kind, user_id, revision)

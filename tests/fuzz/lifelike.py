@@ -20,6 +20,7 @@ __all__ = ["enliven"]
 CANDIDATES: Final = 8
 OTHERS: Final = {"user_id": "session_id", "session_id": "user_id"}
 IN_ONES_OWN_SESSION: Final = "/step-up"
+ONES_OWN: Final = ("/totp", "/passkeys", "/recovery-codes")
 
 
 def enliven(case: Case[Any], known: Known) -> None:
@@ -47,7 +48,7 @@ def _is_right(case: Case[Any], location: ParameterLocation) -> bool:
 def _path(case: Case[Any], known: Known, chance: Random) -> None:
     path = case.path_parameters or {}
     if "user_id" in path and not _is_linked(case, path["user_id"], known.users) and chance.random() < 0.9:
-        path["user_id"] = known.user(chance)
+        path["user_id"] = known.own if _is_ones_own(case, known) and chance.random() < 0.8 else known.user(chance)
     sessions = known.told["session_id"]
     if "session_id" in path and not _is_linked(case, path["session_id"], sessions) and chance.random() < 0.7:
         path["session_id"] = known.one("session_id", chance)
@@ -58,6 +59,11 @@ def _path(case: Case[Any], known: Known, chance: Random) -> None:
             path[name] = known.one(name, chance) or path[name]
     if chance.random() < 0.03:  # what has an id, but is something else
         path.update({name: known.one(other, chance) for name, other in OTHERS.items() if name in path})
+
+
+def _is_ones_own(case: Case[Any], known: Known) -> bool:
+    """Whether it is about second factors, which nobody sees or changes but their holder."""
+    return bool(known.own) and any(word in case.operation.path for word in ONES_OWN)
 
 
 def _is_linked(case: Case[Any], value: object, known: Sequence[str]) -> bool:
