@@ -37,6 +37,7 @@ __all__ = ["Invitations"]
 
 NAME = "invitations"
 Role = Literal["administrator", "analyst", "auditor"]
+Roles = Annotated[list[Role], Meta(max_length=8, description="What they may do, once they are there.")]
 Hours = Annotated[
     int, Meta(ge=1, le=720, description="For how many hours it can be accepted; a setting tells the usual.")
 ]
@@ -46,7 +47,7 @@ class InvitationBody(Body, frozen=True):
     """Whom to invite."""
 
     email: Email
-    roles: Annotated[tuple[Role, ...], Meta(max_length=8, description="What they may do, once they are there.")] = ()
+    roles: Roles | None = None
     display_name: DisplayName | None = None
     locale: Locale | None = None
     expires_in_hours: Hours | None = None
@@ -122,7 +123,7 @@ class Invitations(Controller):
         if data.roles:
             await require_step_up(request)
         command = InviteUser(
-            data.email, caller.user_id, data.roles, data.display_name, data.locale, data.expires_in_hours
+            data.email, caller.user_id, tuple(data.roles or ()), data.display_name, data.locale, data.expires_in_hours
         )
         outcome = await ask(request, command, data.reason)
         made = outcome.result
