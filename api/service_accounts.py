@@ -57,5 +57,5 @@ class ServiceAccounts(Controller):
         """
         outcome = await ask(request, CreateServiceAccount(data.name, data.description), data.reason)
         view = await made_view(request, outcome.result.user_id, outcome.version)
-        headers = recorded_headers(outcome, user_etag(view.version, request.user))
+        headers = recorded_headers(outcome, user_etag(view.version, request.user, view.updated_at))
         return Response(view, headers=headers | {"Location": f"/v1/users/{view.id}"})

@@ -109,7 +109,9 @@ class Users(Controller):
             accepted = RegistrationTaken(outcome.result.user_id)
             return Response(accepted, status_code=HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store"})
         view = await made_view(request, outcome.result.user_id, outcome.version)
-        headers = recorded_headers(outcome, user_etag(view.version, caller)) | {"Location": f"/v1/users/{view.id}"}
+        headers = recorded_headers(outcome, user_etag(view.version, caller, view.updated_at)) | {
+            "Location": f"/v1/users/{view.id}"
+        }
         return cast("Response[RegistrationTaken]", Response(view, status_code=HTTP_201_CREATED, headers=headers))
 
     @get(

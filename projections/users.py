@@ -273,6 +273,7 @@ def _imported(make: Callable[..., K], event: UserImported, recorded: Recorded[An
         return None
     return make(
         id=recorded.stream_id,
+        kind=PERSON,
         email=event.email,
         email_verified=event.email_verified,
         display_name=event.display_name,

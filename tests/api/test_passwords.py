@@ -77,7 +77,7 @@ async def test_a_forgotten_password_is_chosen_anew_by_mail(site):
     answer = await completed(site, token)
     assert answer.status_code == 204, answer.text
     assert "muster_device=" in answer.headers["set-cookie"]
-    assert answer.headers["etag"] == '"4.3.own"'
+    assert answer.headers["etag"] == '"4.4.own"'
     assert await site.events_after(before) == ["PasswordReset", "SessionEnded"]
     assert not await living(site, person)
     assert await living(site, await site.signed_in(person.email, NEW))
