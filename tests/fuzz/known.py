@@ -39,6 +39,7 @@ class Known:
         self.passwords: dict[str, str] = {}
         self.told: defaultdict[str, list[str]] = defaultdict(list)
         self.etags: dict[str, str] = {}
+        self.owners: dict[str, str] = {}
         self.position = 0
         self.secrets: set[str] = set()
         self._house = house
@@ -66,9 +67,12 @@ class Known:
         if position := response.headers.get("event-position"):
             self.position = max(self.position, int(position[0]))
         user_id = str((case.path_parameters or {}).get("user_id", ""))
-        if (tag := response.headers.get("etag")) and user_id:
+        of_the_user = "key_id" not in (case.path_parameters or {})
+        if (tag := response.headers.get("etag")) and user_id and of_the_user:
             self.etags[user_id] = tag[0]
+        keys = len(self.told["key_id"])
         made = self._listen(case.operation.path, response)
+        self.owners |= dict.fromkeys(self.told["key_id"][keys:], user_id)
         if isinstance(password := sent.get("new_password", sent.get("password")), str):
             owner = made or user_id or _owner(sent.get("token"))
             if owner and "email" not in case.operation.path:

@@ -57,6 +57,8 @@ def _path(case: Case[Any], known: Known, chance: Random) -> None:
     for name in {"delivery_id", "key_id", "invitation_id", "position"} & path.keys():
         if not _is_linked(case, path[name], known.told[name]) and chance.random() < 0.8:
             path[name] = known.one(name, chance) or path[name]
+    if "key_id" in path and chance.random() < 0.9:
+        path["user_id"] = known.owners.get(path["key_id"], path["user_id"])
     if chance.random() < 0.03:  # what has an id, but is something else
         path.update({name: known.one(other, chance) for name, other in OTHERS.items() if name in path})
 
@@ -64,6 +66,11 @@ def _path(case: Case[Any], known: Known, chance: Random) -> None:
 def _is_ones_own(case: Case[Any], known: Known) -> bool:
     """Whether it is about second factors, which nobody sees or changes but their holder."""
     return bool(known.own) and any(word in case.operation.path for word in ONES_OWN)
+
+
+def _often(case: Case[Any]) -> float:
+    """Who signs in is mostly there already; who registers should often not be."""
+    return 0.9 if case.operation.path == "/v1/sessions" else 0.5
 
 
 def _is_linked(case: Case[Any], value: object, known: Sequence[str]) -> bool:
@@ -98,7 +105,7 @@ def _body(case: Case[Any], known: Known, chance: Random) -> None:
     user_id = known.own if case.operation.path.endswith(IN_ONES_OWN_SESSION) else str(path.get("user_id"))
     if user_id not in known.users:
         user_id = known.user(chance)
-    if "email" in body and "password" in body and "user_id" not in path and chance.random() < 0.5:
+    if "email" in body and "password" in body and "user_id" not in path and chance.random() < _often(case):
         body["email"], body["password"] = known.account(chance)
     elif "password" in body and user_id in known.passwords and "token" not in body and chance.random() < 0.8:
         body["password"] = known.passwords[user_id]
