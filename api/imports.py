@@ -11,13 +11,14 @@ from api.asking import context_of, handled, runtime_of
 from api.auth import may
 from api.bodies import JsonRequest, streamed
 from api.conditions import PreferDryRun
-from api.declared import LIMITED, PARAMETERS, TOKEN, declared
+from api.declared import LIMITED, PARAMETERS, STEP_UP, TOKEN, declared
 from api.importing import doing, import_lines, rehearsing
 from api.limits import COMMANDS, limited
 from api.lines import lines
 from api.reasons import NotPermitted, UnsupportedMediaType
 from api.rehearsals import DRY_RUN, wants_dry_run
 from api.spools import Spool
+from api.step_up import require_step_up
 from events.errors import QueueFull, StoreUnavailable
 from events.store import head
 
@@ -42,7 +43,9 @@ class Imports(Controller):
         guards=[may("users:write")],
         security=[{"token": []}],
         request_max_body_size=None,
-        responses=declared(TOKEN, PARAMETERS, LIMITED, NotPermitted, UnsupportedMediaType, StoreUnavailable, QueueFull),
+        responses=declared(
+            TOKEN, STEP_UP, PARAMETERS, LIMITED, NotPermitted, UnsupportedMediaType, StoreUnavailable, QueueFull
+        ),
     )
     async def import_users(
         self,
@@ -52,8 +55,10 @@ class Imports(Controller):
         """A user a line in (NDJSON), of any length; what became of each a line out, in their order, and a summary at the end.
 
         What is here already is not changed, so the same rows may be sent again, after whatever went wrong: `unchanged`, or
-        `differs` with the fields that do. Nothing is mailed. The answer comes when all rows are here.
+        `differs` with the fields that do. Nothing is mailed. The answer comes when all rows are here. Rows may bring roles with
+        them, so it takes a fresh proof of who asks, and no API key will do.
         """
+        await require_step_up(request)  # rows may bring roles with them
         await limited(request, COMMANDS, account=request.user.user_id if request.user else None)
         body = streamed(request, NDJSON)
         process, context, dry_run = runtime_of(request), context_of(request), wants_dry_run(request)

@@ -33,6 +33,7 @@ IN_PERSON = {
     "end_session",
     "end_all_sessions",
     "erase_user",
+    "import_users",
 }
 
 
