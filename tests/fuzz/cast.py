@@ -36,7 +36,8 @@ async def newcomer(house: House, known: Known, *roles: str) -> Person:
 
 
 async def settle(house: House, known: Known) -> None:
-    """Let some people live here: usual ones, one from elsewhere, one with a second factor, one who has moved, one who is locked.
+    """Let some people live here: usual ones, one from elsewhere, one with a second factor, one who has moved, one who is locked,
+    and one who is about to leave.
 
     A mail to one of them was given up, and a view has parked an event about one.
     """
@@ -46,6 +47,7 @@ async def settle(house: House, known: Known) -> None:
     await enrolled(house.site, await newcomer(house, known))
     await _move(house, known, await newcomer(house, known))
     await _lock(house, await newcomer(house, known))
+    await _leave(house, await newcomer(house, known))
 
 
 async def _from_elsewhere(house: House, known: Known) -> Person:
@@ -68,6 +70,11 @@ async def _move(house: House, known: Known, person: Person) -> None:
     proved = await site.post(f"{path}/verify", {"token": await site.newest_link(person.id, "EmailChangeRequested")})
     assert proved.status_code == 204, proved.text
     known.emails[str(person.id)] = email
+
+
+async def _leave(house: House, person: Person) -> None:
+    asked = await house.site.post(f"/v1/users/{person.id}/erase", {"password": PASSWORD}, person)
+    assert asked.status_code == 204, asked.text
 
 
 async def _lock(house: House, person: Person) -> None:

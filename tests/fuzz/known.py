@@ -125,7 +125,7 @@ class Known:
 
     def link(self, users: Iterable[str], path: str, chance: Random) -> tuple[str, str] | None:
         """Someone, and the token of a mail to them about what is done at a path, good still; or another one, or none."""
-        words = set(path.replace("-", "/").split("/"))
+        words = set(path.replace("-", "/").replace("erase", "erasure").split("/"))
         for user_id in users:
             good = self._house.done(self._mailed(UUID(user_id)))
             self.secrets |= {token for _, token in good}
