@@ -225,6 +225,12 @@ async def test_whoever_sent_it_answers_for_it(muster):
         await muster.ask(AcceptInvitation(token(muster, other), PASSWORD))
 
 
+def altered(text: str) -> str:
+    """With another character in its middle; the last one has bits that mean nothing."""
+    at = len(text) // 2
+    return text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :]
+
+
 async def test_links_of_other_kinds_open_nothing(muster):
     invitation_id = await invited(muster)
     user_id = await muster.registered()
@@ -232,7 +238,7 @@ async def test_links_of_other_kinds_open_nothing(muster):
         token(muster, invitation_id, purpose=VERIFY_EMAIL),
         token(muster, user_id),
         token(muster, UUID(int=9)),
-        token(muster, invitation_id)[:-1] + "A",
+        altered(token(muster, invitation_id)),
     ):
         with pytest.raises(InvalidLink):
             await muster.ask(AcceptInvitation(wrong, PASSWORD))
