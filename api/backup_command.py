@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
+from urllib.parse import unquote, urlsplit
 
 import click
 from msgspec import Struct
@@ -128,33 +129,39 @@ def _old(folder: Path, holds: str, before: datetime) -> Iterator[Path]:
 
 
 async def _log(settings: Settings, file: Path, programs: Path | None) -> BackupFile:
+    from api.export_files import put_in_place, unfinished
+    from api.own_servers import shown
     from events.connections import connect
     from events.key_backups import APART
 
     connection = await connect(settings.database_url, NAME)
     server = connection.get_server_version().major
     await connection.close()
-    unfinished = file.with_suffix(".unfinished")
     program = await asyncio.to_thread(_pg_dump, programs, server)
-    dump = [program, "--format=custom", "--no-password", f"--file={unfinished}"]
-    dump += ["--exclude-table=views.*", "--exclude-table=analytics.*"]
-    dump += [f"--exclude-table-data=public.{table}" for table in APART]
-    _private(unfinished).close()
-    process = await asyncio.create_subprocess_exec(
-        *dump, f"--dbname={settings.database_url}", stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        saying = asyncio.create_task(_telling(unfinished))
-        _, said = await process.communicate()
-        saying.cancel()
+    with unfinished(file) as (whole, lies):
+        dump = [program, "--format=custom", "--no-password", f"--file={lies}"]
+        dump += ["--exclude-table=views.*", "--exclude-table=analytics.*"]
+        dump += [f"--exclude-table-data=public.{table}" for table in APART]
+        # Arguments can be seen by everyone on the machine: the password is none.
+        process = await asyncio.create_subprocess_exec(
+            *dump,
+            f"--dbname={shown(settings.database_url)}",
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "PGPASSWORD": unquote(urlsplit(settings.database_url).password or "")},
+        )
+        saying = asyncio.create_task(_telling(lies))
+        try:
+            _, said = await process.communicate()
+        finally:
+            saying.cancel()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         if process.returncode != 0:
             refuse(f"{NAME}: {said.decode(errors='replace').strip()[-500:]}", 1)
-        return _finished(unfinished, file, LOG)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        unfinished.unlink(missing_ok=True)
+        put_in_place(whole, lies, file)
+    return _made_of(file, LOG)
 
 
 def _pg_dump(programs: Path | None, server: int) -> str:
@@ -192,44 +199,28 @@ async def _telling(file: Path) -> None:
     begun = time.monotonic()
     while True:
         await asyncio.sleep(LOOKS_EVERY_SECONDS)
-        written, seconds = _size(file), time.monotonic() - begun
+        written, seconds = await asyncio.to_thread(os.path.getsize, file), time.monotonic() - begun
         click.echo(f"{written / 1e6:,.0f} MB written, {written / 1e6 / seconds:,.0f} MB a second", err=True)
 
 
 async def _keys(settings: Settings, file: Path) -> BackupFile:
+    from api.export_files import put_in_place, unfinished
     from events.connections import connect
     from events.epochs import NotReconciled
     from events.key_backups import lines_of
 
-    unfinished = file.with_suffix(".unfinished")
     connection = await connect(settings.database_url, NAME)
     try:
-        with _private(unfinished) as lines:
+        with unfinished(file) as (lines, lies):
             async for some in lines_of(connection):
                 lines.write(some)
-        return _finished(unfinished, file, KEYS)
+            put_in_place(lines, lies, file)
     except NotReconciled as error:
         refuse(f"{NAME}: {error}", 1)
     finally:
         await connection.close()
-        unfinished.unlink(missing_ok=True)
+    return _made_of(file, KEYS)
 
 
-def _private(file: Path) -> BinaryIO:
-    """A new file that only its owner may read."""
-    return os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size
-
-
-def _finished(unfinished: Path, file: Path, holds: str) -> BackupFile:
-    """Give what is whole and on the disk its name."""
-    for path in (unfinished, unfinished.parent):
-        place = os.open(path, os.O_RDONLY)
-        os.fsync(place)
-        os.close(place)
-    size = _size(unfinished)
-    unfinished.rename(file)
-    return BackupFile(str(file), holds, size)
+def _made_of(file: Path, holds: str) -> BackupFile:
+    return BackupFile(str(file), holds, file.stat().st_size)

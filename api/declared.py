@@ -11,9 +11,11 @@ from api.reasons import (
     BodyTooLarge,
     DryRunRefused,
     InternalError,
+    InvalidCursor,
     InvalidFields,
     InvalidHost,
     InvalidParameters,
+    LogRestored,
     MalformedBody,
     MalformedRequest,
     RevocationsBehind,
@@ -33,6 +35,7 @@ from projections.positions import ViewBehind
 __all__ = [
     "BODY",
     "COMMAND",
+    "CURSOR",
     "DRY_RUN",
     "HASHING",
     "IN_SESSION",
@@ -48,6 +51,7 @@ __all__ = [
 Reasons = tuple[type[Exception], ...]
 ALWAYS: Final[Reasons] = (MalformedRequest, InvalidHost, InternalError)
 PARAMETERS: Final[Reasons] = (InvalidParameters,)
+CURSOR: Final[Reasons] = (InvalidCursor, LogRestored)
 BODY: Final[Reasons] = (MalformedBody, InvalidFields, BodyTooLarge, UnsupportedMediaType)
 TOKEN: Final[Reasons] = (SignInRequired, InvalidAccessToken, RevocationsBehind)
 IN_SESSION: Final[Reasons] = (*TOKEN, SessionRequired)

@@ -11,9 +11,9 @@ from msgspec import Struct
 from api.asking import ask, runtime_of
 from api.auth import may
 from api.bodies import JsonRequest
-from api.declared import COMMAND, PARAMETERS, TOKEN, declared
+from api.declared import COMMAND, CURSOR, PARAMETERS, TOKEN, declared
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
-from api.reasons import FieldError, InvalidCursor, InvalidParameters, LogRestored, NotPermitted
+from api.reasons import FieldError, InvalidParameters, NotPermitted
 from commands.errors import NoSuchDelivery
 from commands.redrive_delivery import RedriveDelivery
 from events.errors import StoreUnavailable
@@ -54,7 +54,7 @@ class Deliveries(Controller):
         summary="What is owed, and what became of it",
         guards=[may("operations")],
         security=[{"token": []}],
-        responses=declared(TOKEN, PARAMETERS, NotPermitted, InvalidCursor, LogRestored, StoreUnavailable),
+        responses=declared(TOKEN, PARAMETERS, NotPermitted, CURSOR, StoreUnavailable),
     )
     async def deliveries(
         self,

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from api.arguments import json_option, reason_option, user_argument
 from api.datafolder import ENVIRONMENT
-from api.looking import reading, user_of
+from api.looking import caught_up, reading, user_of
 from api.operating import as_json, operate
 from api.tables import Table
 from settings import Settings, master_keys
@@ -77,12 +77,10 @@ class _Asked(Struct, frozen=True):
 
 
 async def _erase(settings: Settings, asked: _Asked) -> None:
-    from api.acting import Done
+    from api.acting import Operator
     from api.handling import handler_of
     from api.kept_mail import take_away
     from commands.erase_user import EraseUser
-    from commands.handler import Context
-    from events.event import Actor
 
     user_id = await user_of(settings, asked.user)
     folder = _own_folder(settings)
@@ -90,9 +88,7 @@ async def _erase(settings: Settings, asked: _Asked) -> None:
         traces = await _traces(settings, log, user_id)
         if not asked.yes:
             click.confirm(f"Erase {asked.user} for good?", abort=True, err=True)
-        outcome = await handler.handle(EraseUser(user_id), Context(Actor("operator"), reason=asked.reason))
-        recorded = [type(event).__name__ for event in outcome.events]
-        done = Done(user_id, bool(recorded), recorded, outcome.position, outcome.version)
+        done = await Operator(settings, handler, log, asked.reason).ask(EraseUser(user_id), user_id)
         click.echo(as_json(done) if asked.json else done.in_words())
     async with reading(settings) as mails:
         rows = await mails.fetch("SELECT id FROM deliveries WHERE subject_id = $1", user_id)
@@ -146,7 +142,11 @@ async def _verify(settings: Settings, asked: _Asked, user_id: "UUID", traces: "T
 
     connection = await connect(settings.database_url, "muster erase")
     try:
-        await _projected(connection)
+
+        async def projected() -> int:
+            return int(await connection.fetchval("SELECT coalesce(min(position), 0) FROM checkpoints"))
+
+        await caught_up(connection, projected, PATIENCE_SECONDS)
         for place in await what_stands(connection, user_id):
             tell(place)
         if traces.own or traces.shared:
@@ -176,18 +176,3 @@ async def _verify(settings: Settings, asked: _Asked, user_id: "UUID", traces: "T
     if any(place.found for place in places):
         raise click.ClickException("Something of the person is left; see FOUND above.")
     click.echo(f"Nothing of {user_id} is left in {len(places)} places.", err=True)
-
-
-async def _projected(connection: Any) -> None:
-    """Come back when the views have taken in everything up to now, or with a word when they do not soon."""
-    import asyncio
-    import time
-
-    from events.store import head
-
-    end, deadline = await head(connection), time.monotonic() + PATIENCE_SECONDS
-    while (reached := await connection.fetchval("SELECT coalesce(min(position), 0) FROM checkpoints")) < end:
-        if time.monotonic() > deadline:
-            click.echo(f"The views have come to position {reached}, not {end}: does a worker run?", err=True)
-            return
-        await asyncio.sleep(0.02)

@@ -11,9 +11,9 @@ from msgspec import Struct
 from api.asking import runtime_of
 from api.auth import may
 from api.bodies import JsonRequest
-from api.declared import PARAMETERS, TOKEN, declared
+from api.declared import CURSOR, PARAMETERS, TOKEN, declared
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
-from api.reasons import FieldError, InvalidCursor, InvalidParameters, LogRestored, NotPermitted
+from api.reasons import FieldError, InvalidParameters, NotPermitted
 from commands.errors import NoSuchUser
 from events.errors import StoreUnavailable
 from projections.topics import known_topics
@@ -51,7 +51,7 @@ class History(Controller):
         summary="What happened to a user",
         guards=[may("audit:read")],
         security=[{"token": []}],
-        responses=declared(TOKEN, PARAMETERS, NotPermitted, NoSuchUser, InvalidCursor, LogRestored, StoreUnavailable),
+        responses=declared(TOKEN, PARAMETERS, NotPermitted, NoSuchUser, CURSOR, StoreUnavailable),
     )
     async def of_user(
         self, request: JsonRequest, user_id: FromPath[UUID], limit: Limit = 50, cursor: Cursor = None
@@ -73,7 +73,7 @@ class History(Controller):
         summary="What happened",
         guards=[may("audit:read")],
         security=[{"token": []}],
-        responses=declared(TOKEN, PARAMETERS, NotPermitted, InvalidCursor, LogRestored, StoreUnavailable),
+        responses=declared(TOKEN, PARAMETERS, NotPermitted, CURSOR, StoreUnavailable),
     )
     async def events(
         self, request: JsonRequest, limit: Limit = 50, cursor: Cursor = None, types: Types = None

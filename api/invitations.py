@@ -14,11 +14,11 @@ from api.asking import ask, recorded_headers, runtime_of
 from api.auth import may
 from api.bodies import Body, JsonRequest
 from api.conditions import etag
-from api.declared import BODY, COMMAND, HASHING, PARAMETERS, STEP_UP, TOKEN, declared
+from api.declared import BODY, COMMAND, CURSOR, HASHING, PARAMETERS, STEP_UP, TOKEN, declared
 from api.fields import CHECKS, DisplayName, Email, LinkToken, Locale, Password, Reason
 from api.limits import VERIFICATION, limited
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
-from api.reasons import InvalidCursor, NotPermitted
+from api.reasons import NotPermitted
 from api.roles import ReasonBody
 from api.step_up import require_step_up
 from commands.accept_invitation import AcceptInvitation
@@ -135,7 +135,7 @@ class Invitations(Controller):
         summary="Open invitations",
         guards=[may("users:read")],
         security=[{"token": []}],
-        responses=declared(TOKEN, PARAMETERS, NotPermitted, InvalidCursor, StoreUnavailable),
+        responses=declared(TOKEN, PARAMETERS, NotPermitted, CURSOR, StoreUnavailable),
     )
     async def invitations(
         self, request: JsonRequest, limit: Limit = 50, cursor: Cursor = None

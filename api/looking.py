@@ -40,12 +40,14 @@ async def user_of(settings: Settings, text: str) -> UUID:
         return await user_named(settings, claims, text)
 
 
-async def caught_up(connection: Any, position: Callable[[], Awaitable[int]]) -> None:
+async def caught_up(
+    connection: Any, position: Callable[[], Awaitable[int]], patience: float = PATIENCE_SECONDS
+) -> None:
     """Come back when a view shows everything up to now; or, with a word on standard error, when it does not soon."""
     from events.store import head
 
     end = await head(connection)
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     while (reached := await position()) < end:
         if time.monotonic() > deadline:
             click.echo(

@@ -12,10 +12,10 @@ from api.asking import answered, ask, recorded_headers, runtime_of
 from api.auth import may
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun
-from api.declared import BODY, COMMAND, DRY_RUN, PARAMETERS, TOKEN, declared
+from api.declared import BODY, COMMAND, CURSOR, DRY_RUN, PARAMETERS, TOKEN, declared
 from api.fields import Reason
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
-from api.reasons import InvalidCursor, LogRestored, NotPermitted, StaleVersion
+from api.reasons import NotPermitted, StaleVersion
 from commands.discard_parked_event import DiscardParkedEvent
 from commands.errors import NoSuchParkedEvent, NoSuchReadModel, RebuildUnderWay
 from commands.rebuild_read_model import RebuildReadModel
@@ -119,9 +119,7 @@ class Projections(Controller):
         summary="What a view could not take",
         guards=[may("operations")],
         security=[{"token": []}],
-        responses=declared(
-            TOKEN, PARAMETERS, NotPermitted, NoSuchReadModel, InvalidCursor, LogRestored, StoreUnavailable
-        ),
+        responses=declared(TOKEN, PARAMETERS, NotPermitted, NoSuchReadModel, CURSOR, StoreUnavailable),
     )
     async def parked(
         self, request: JsonRequest, name: Name, limit: Limit = 50, cursor: Cursor = None

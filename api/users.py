@@ -14,12 +14,12 @@ from api.asking import ask, recorded_headers, runtime_of
 from api.auth import anyone, may, require_oneself, signed_in
 from api.bodies import Body, JsonRequest
 from api.conditions import IfNoneMatch, MinPosition, Prefer, user_etag
-from api.declared import BODY, COMMAND, HASHING, TOKEN, UNCHANGED, VIEW, declared
+from api.declared import BODY, COMMAND, CURSOR, HASHING, TOKEN, UNCHANGED, VIEW, declared
 from api.even_answers import even
 from api.fields import CHECKS, DisplayName, Email, Locale, Password
 from api.limits import REGISTRATION, limited
 from api.lists import Cursor, Limit, only_parameters, page_headers, place_after, sealed_place
-from api.reasons import InvalidCursor, LogRestored, NotPermitted, RegistrationClosed
+from api.reasons import NotPermitted, RegistrationClosed
 from api.user_filters import (
     Count,
     CreatedFrom,
@@ -139,7 +139,7 @@ class Users(Controller):
         summary="All users",
         guards=[may("users:read")],
         security=[{"token": []}],
-        responses=declared(TOKEN, VIEW, NotPermitted, InvalidCursor, LogRestored),
+        responses=declared(TOKEN, VIEW, NotPermitted, CURSOR),
     )
     async def users(
         self,

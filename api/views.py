@@ -16,7 +16,7 @@ from commands.errors import NoSuchUser
 from events.store import read_stream
 from projections.folding import fold_whole
 from projections.users import USERS
-from queries.users import VIEW, UserView
+from queries.users import VIEW, UserView, view_of_row
 
 __all__ = ["made_view", "reached", "require_sight", "seen_by", "serving", "user_view"]
 
@@ -82,4 +82,4 @@ async def made_view(request: JsonRequest, user_id: UUID, version: int) -> UserVi
     if not rows:
         raise NoSuchUser
     (row,) = rows
-    return UserView(**{name: getattr(row, name) for name in UserView.__struct_fields__})
+    return view_of_row(row)

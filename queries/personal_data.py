@@ -19,7 +19,7 @@ from projections.topics import known_topics
 from projections.users import USERS
 from queries.deliveries import DeliveryView, deliveries
 from queries.history import EventView, shown_row
-from queries.users import UserView
+from queries.users import UserView, view_of_row
 
 __all__ = ["KeptBeside", "ToldEvent", "account", "everything_that_happened", "kept_beside", "mail_to"]
 
@@ -50,7 +50,7 @@ async def account(pool: Reading, keys: DataKeys, user_id: UUID, until: int) -> U
     ):
         facts += page
     rows = fold_whole(USERS, facts)
-    return UserView(**{name: getattr(rows[0], name) for name in UserView.__struct_fields__}) if rows else None
+    return view_of_row(rows[0]) if rows else None
 
 
 async def everything_that_happened(pool: Reading, keys: DataKeys, user_id: UUID, until: int) -> list[ToldEvent]:

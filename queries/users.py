@@ -30,6 +30,7 @@ __all__ = [
     "parked_events",
     "user_by_id",
     "view_of",
+    "view_of_row",
 ]
 
 VIEW: Final = USERS.view
@@ -153,6 +154,11 @@ async def _found(pool: Reading, table: str, user_ids: Sequence[UUID]) -> Mapping
 
 _FIELDS: Final = len(UserView.__struct_fields__)
 _METADATA: Final = UserView.__struct_fields__.index("metadata")
+
+
+def view_of_row(row: UserRow) -> UserView:
+    """The user of a row that was folded."""
+    return UserView(**{name: getattr(row, name) for name in UserView.__struct_fields__})
 
 
 def view_of(row: asyncpg.Record) -> UserView:
