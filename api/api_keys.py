@@ -33,7 +33,7 @@ from commands.errors import (
     TooManyApiKeys,
 )
 from commands.issue_api_key import IssueApiKey, known_scopes
-from commands.passkeys import label
+from commands.labels import label
 from commands.revoke_api_key import RevokeApiKey
 from events.errors import StoreUnavailable
 

@@ -8,9 +8,9 @@ from msgspec import Meta
 from commands.addresses import address
 from commands.display_names import MOST_CHARACTERS as LONGEST_NAME
 from commands.display_names import display_name
+from commands.labels import label
 from commands.locales import PATTERN, locale
 from commands.metadata import MOST_ENTRIES, MOST_NAME_CHARACTERS, replaced
-from commands.passkeys import label
 from commands.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, acceptable
 from commands.pictures import picture_url
 from commands.time_zones import time_zone

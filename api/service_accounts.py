@@ -18,7 +18,7 @@ from api.reasons import NotPermitted
 from api.views import made_view
 from commands.create_service_account import CreateServiceAccount
 from commands.errors import InvalidLabel
-from commands.passkeys import label
+from commands.labels import label
 from queries.users import UserView
 
 __all__ = ["ServiceAccounts"]

@@ -11,8 +11,9 @@ from commands.challenges import ADD_PASSKEY, Challenge, issue
 from commands.errors import InvalidChallenge, InvalidPasskey, NoSuchUser, PasskeyThere, TooManyPasskeys
 from commands.factors import PASSKEY
 from commands.issue_recovery_codes import keep_recovery_codes
+from commands.labels import label
 from commands.passkey_options import CreationOptions, creation_options
-from commands.passkeys import KIND, MOST, Passkey, Passkeys, label, transports_of
+from commands.passkeys import KIND, MOST, Passkey, Passkeys, transports_of
 from commands.recovery_codes import COUNT
 from commands.secrets import Secret
 from commands.step_up import note_step_up

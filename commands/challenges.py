@@ -4,9 +4,6 @@ Each is good once, and the log knows whether it was: it names a session that has
 that moves on when the challenge is met. Browsers sign the same bytes with passkeys.
 """
 
-import base64
-import binascii
-import hmac
 import struct
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,6 +13,7 @@ from msgspec import Struct
 
 from commands.errors import InvalidChallenge
 from commands.session import Session
+from commands.signed_facts import decoded, signed, unsigned
 from commands.unit import Unit
 from commands.user import User
 
@@ -47,7 +45,6 @@ STEP_UP: Final = "step-up"
 ANYONE: Final = UUID(int=0)
 
 _FACTS: Final = struct.Struct(">16s16sQQ")
-_MAC_BYTES: Final = 32
 
 
 class Challenge(Struct, frozen=True):
@@ -71,28 +68,23 @@ def issue(unit: Unit, purpose: str, challenge: Challenge) -> tuple[str, int]:
 def challenge_token(key: bytes, purpose: str, challenge: Challenge, expires_at: datetime) -> str:
     """The token of a challenge, in base64url. Precise to a second."""
     facts = _FACTS.pack(challenge.user_id.bytes, challenge.opens.bytes, challenge.version, int(expires_at.timestamp()))
-    return base64.urlsafe_b64encode(facts + _mac(key, purpose, facts)).decode().rstrip("=")
+    return signed(key, purpose, facts)
 
 
 def challenge_bytes(token: str) -> bytes:
     """What browsers take for the challenge. Raises `InvalidChallenge` for what is no base64url."""
-    try:
-        return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidChallenge from None
+    raw = decoded(token)
+    if raw is None:
+        raise InvalidChallenge
+    return raw
 
 
 def read_challenge(key: bytes, purpose: str, token: str, now: datetime) -> Challenge:
     """The challenge of a token. Raises `InvalidChallenge` for another purpose, a forgery, and one that is too old."""
-    raw = challenge_bytes(token)
-    facts, mac = raw[: _FACTS.size], raw[_FACTS.size :]
-    if len(raw) != _FACTS.size + _MAC_BYTES or not hmac.compare_digest(mac, _mac(key, purpose, facts)):
+    facts = unsigned(key, purpose, token, _FACTS.size)
+    if facts is None:
         raise InvalidChallenge
     user_id, opens, version, expires = _FACTS.unpack(facts)
     if now >= datetime.fromtimestamp(expires, UTC):
         raise InvalidChallenge
     return Challenge(UUID(bytes=user_id), UUID(bytes=opens), version)
-
-
-def _mac(key: bytes, purpose: str, facts: bytes) -> bytes:
-    return hmac.digest(key, purpose.encode() + b"\0" + facts, "sha256")

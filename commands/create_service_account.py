@@ -4,7 +4,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from commands.passkeys import label
+from commands.labels import label
 from commands.unit import Unit
 from events.user import AdministratorsMetadataChanged, ServiceAccountCreated, UserEvent
 

@@ -15,7 +15,7 @@ from commands.errors import (
     ScopeNotHeld,
     TooManyApiKeys,
 )
-from commands.passkeys import label
+from commands.labels import label
 from commands.roles import OWN_ACCOUNT, SCOPES, permissions
 from commands.unit import Unit
 from commands.user import User

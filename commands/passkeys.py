@@ -9,14 +9,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from commands.display_names import display_name
-from commands.errors import InvalidDisplayName, InvalidLabel, NoSuchUser
+from commands.errors import NoSuchUser
 from commands.secrets import open_secret
 from events.connections import Reading
 from events.data_keys import DataKeys
 from events.store import head
 
-__all__ = ["KIND", "MOST", "Passkey", "Passkeys", "label", "passkeys_of", "transports_of"]
+__all__ = ["KIND", "MOST", "Passkey", "Passkeys", "passkeys_of", "transports_of"]
 
 KIND: Final = "passkeys"
 MOST: Final = 20
@@ -68,14 +67,6 @@ class Passkeys(Struct, frozen=True):
     def from_bytes(cls, raw: bytes) -> "Passkeys":
         """What `to_bytes` gave."""
         return msgspec.msgpack.decode(raw, type=cls)
-
-
-def label(text: str) -> str:
-    """What a passkey may be called. Raises `InvalidLabel`."""
-    try:
-        return display_name(text) or ""
-    except InvalidDisplayName:
-        raise InvalidLabel from None
 
 
 def transports_of(credential: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from commands.ceremonies import made, rp_id, signed
 from commands.errors import InvalidLabel, InvalidPasskey
-from commands.passkeys import Passkey, Passkeys, label, transports_of
+from commands.labels import label
+from commands.passkeys import Passkey, Passkeys, transports_of
 from tests.authenticators import Authenticator, base64url
 from tests.support import NOON
 
