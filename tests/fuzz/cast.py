@@ -48,6 +48,7 @@ async def settle(house: House, known: Known) -> None:
     await _move(house, known, await newcomer(house, known))
     await _lock(house, await newcomer(house, known))
     await _leave(house, await newcomer(house, known))
+    known.settled = [*known.users]
 
 
 async def _from_elsewhere(house: House, known: Known) -> Person:

@@ -34,6 +34,7 @@ class Known:
         self.own = ""
         self.own_session = ""
         self.users: list[str] = []
+        self.settled: list[str] = []
         self.promised: set[str] = set()
         self.emails: dict[str, str] = {}
         self.passwords: dict[str, str] = {}

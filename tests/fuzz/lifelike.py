@@ -119,7 +119,10 @@ def _body(case: Case[Any], known: Known, chance: Random) -> None:
 
 def _token(case: Case[Any], user_id: str, known: Known, chance: Random) -> None:
     """A link that was mailed to whom the case is about, or to somebody whom it is then about."""
-    others = chance.sample(known.users, min(len(known.users), CANDIDATES)) if chance.random() < 0.8 else []
+    others: list[str] = []
+    if chance.random() < 0.8:
+        # Whoever was settled here is in a state for which there is a link; of all others, some may be.
+        others = [*chance.sample(known.users, min(len(known.users), CANDIDATES)), *known.settled]
     found = known.link([user_id, *others], case.operation.path, chance)
     if found is not None:
         body: Any = case.body
