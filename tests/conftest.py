@@ -20,6 +20,7 @@ from events.migrations.roles import ROLES, ensure_roles
 from events.migrations.upgrade import migrate
 from tests.debian import DebianPostgres, debian_postgres
 from tests.hashes import cheap_hashes
+from tests.memory import passing_folder
 from tests.muster import Muster
 from tests.support import Database, Given, History
 from tests.turns import take_part
@@ -50,12 +51,13 @@ def hashes(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A PostgreSQL of the test run's own; what is tested of durability starts a durable one for itself."""
-    server = Postgres(tmp_path_factory.mktemp("postgres"), durable=False)
-    server.start()
-    yield server
-    server.stop()
+    with passing_folder() as folder:
+        server = Postgres(folder, durable=False)
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")
