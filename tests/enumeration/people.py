@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from commands.enrol_totp import ConfirmTotp, EnrolTotp
+from commands.erase_user import EraseUser
 from commands.errors import InvalidCredentials
 from commands.handler import Context, Handler
 from commands.lapse_registration import LapseRegistration
@@ -96,6 +97,12 @@ class People:
         """Someone who registered, proved nothing in time, and has lost the address for it."""
         person = await self.unverified()
         assert (await self._later.handle(LapseRegistration(person.id), ANYONE)).result
+        return person
+
+    async def erased(self) -> Person:
+        """Someone who had proved the address, and is forgotten."""
+        person = await self.known()
+        await self._now.handle(EraseUser(person.id), ANYONE)
         return person
 
     async def with_factor(self) -> Person:

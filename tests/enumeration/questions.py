@@ -53,8 +53,11 @@ async def _registering(people: People, count: int) -> Question:
             UNKNOWN: _each(_register, iter(new_email, None)),
             "known": _again(_register, _emails(await people.many(people.known, few))),
             "unverified": _again(_register, _emails(await people.many(people.unverified, few))),
-            "lapsed": _each(_register, iter(_emails(await people.many(people.lapsed, count)))),  # once, they are known
+            # Asked about once, these are known.
+            "erased": _each(_register, iter(_emails(await people.many(people.erased, count)))),
+            "lapsed": _each(_register, iter(_emails(await people.many(people.lapsed, count)))),
         },
+        beside=frozenset({"lapsed"}),
     )
 
 
@@ -71,10 +74,17 @@ async def _signing_in(people: People, count: int) -> Question:
             "locked, right password": _again(with_right, _emails(await people.many(people.locked, few))),
             "suspended, right password": _again(with_right, _emails(await people.many(people.suspended, few))),
             "unverified, right password": _again(with_right, _emails(await people.many(people.unverified, few))),
+            "erased, right password": _again(with_right, _emails(await people.many(people.erased, few))),
             "lapsed, right password": _again(with_right, _emails(await people.many(people.lapsed, few))),
         },
         beside=frozenset(
-            {"unknown, locked", "with a factor, wrong password", "locked, right password", "suspended, right password"}
+            {
+                "unknown, locked",
+                "with a factor, wrong password",
+                "locked, right password",
+                "suspended, right password",
+                "lapsed, right password",
+            }
         ),
     )
 
@@ -88,9 +98,10 @@ async def _resetting(people: People, count: int) -> Question:
             "known": _again(_reset, _emails(await people.many(people.known, few))),
             "unverified": _again(_reset, _emails(await people.many(people.unverified, few))),
             "suspended": _again(_reset, _emails(await people.many(people.suspended, few))),
+            "erased": _again(_reset, _emails(await people.many(people.erased, few))),
             "lapsed": _again(_reset, _emails(await people.many(people.lapsed, few))),
         },
-        beside=frozenset({"suspended"}),
+        beside=frozenset({"suspended", "lapsed"}),
     )
 
 
@@ -102,8 +113,10 @@ async def _resending(people: People, count: int) -> Question:
             UNKNOWN: _again(_resend, [str(uuid7()) for _ in range(few)]),
             "known": _again(_resend, _ids(await people.many(people.known, few))),
             "unverified": _again(_resend, _ids(await people.many(people.unverified, few))),
+            "erased": _again(_resend, _ids(await people.many(people.erased, few))),
             "lapsed": _again(_resend, _ids(await people.many(people.lapsed, few))),
         },
+        beside=frozenset({"lapsed"}),
     )
 
 

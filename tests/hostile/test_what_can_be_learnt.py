@@ -115,7 +115,7 @@ async def test_every_kind_of_address_meets_the_same_limit_and_is_told_of_it_alik
     site, (path, body) = limited_site, ABOUT_ADDRESSES[question]
     async with people(site.database, site.settings) as made:
         asker = await made.known()
-        makes = (made.known, made.unverified, made.lapsed, made.suspended, made.locked)
+        makes = (made.known, made.unverified, made.lapsed, made.erased, made.suspended, made.locked)
         emails = [new_email(), "no.address@example.com", *[(await make()).email for make in makes]]
     person = await site.signed_in(asker.email, THEIR_PASSWORD) if "{asker}" in path else None
     told = [
@@ -134,7 +134,7 @@ async def test_every_kind_of_address_meets_the_same_limit_and_is_told_of_it_alik
 async def test_links_are_sent_again_as_often_for_every_kind_of_account(limited_site):
     site = limited_site
     async with people(site.database, site.settings) as made:
-        makes = (made.known, made.unverified, made.lapsed, made.suspended, made.locked)
+        makes = (made.known, made.unverified, made.lapsed, made.erased, made.suspended, made.locked)
         ids = [uuid7(), *[(await make()).id for make in makes]]
     told = [
         [alike(await site.post(f"/v1/users/{user_id}/email/resend", None, headers=SAME)) for _ in range(4)]
