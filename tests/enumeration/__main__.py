@@ -46,7 +46,7 @@ Figures
 
 Each kind is compared with addresses that were never in the registry; any two others are compared too, and shown where
 they miss the goal. What the goal does not name (who is locked, suspended or has a second factor, registrations that
-lapsed, and changing to an address) is asked about a fifth as often.
+lapsed, and changing to an address) is asked about a tenth as often.
 
 With 10,000 samples nothing is unclear, with 1,000 what is below 0.542. Times mean little on a machine that does
 something else: that hides differences, and starves the threads that hash. All of it takes about two hours on two

@@ -20,9 +20,12 @@ USES: Final = 4
 """How often one address is asked about: too seldom to be refused or locked for it."""
 USES_OF_REGISTRATION: Final = 8
 """The same where more is allowed: the owner is mailed five times, and then no more."""
-SPARE_ATTACKERS: Final = 50
-SELDOM: Final = 5
+SPARE: Final = 100
+"""How many people there are beyond those whom all askings together need, since each asks about a few at least."""
+SELDOM: Final = 10
 """How many times as often the kinds of the goal are asked about as the others."""
+FEWEST: Final = 20
+"""How often any kind is asked about at least: of fewer, nothing can be said."""
 
 
 async def _nothing(_wire: Wire) -> None:
@@ -42,7 +45,7 @@ class Question(Struct, frozen=True):
 
     def times(self, kind: str, count: int) -> int:
         """How often a kind is asked about where those of the goal are asked about so many times."""
-        return -(-count // SELDOM) if kind in self.beside else count
+        return _seldom(count) if kind in self.beside else count
 
 
 async def _registering(people: People, count: int) -> Question:
@@ -55,7 +58,7 @@ async def _registering(people: People, count: int) -> Question:
             "unverified": _again(_register, _emails(await people.many(people.unverified, few))),
             # Asked about once, these are known.
             "erased": _each(_register, iter(_emails(await people.many(people.erased, count)))),
-            "lapsed": _each(_register, iter(_emails(await people.many(people.lapsed, count)))),
+            "lapsed": _each(_register, iter(_emails(await people.many(people.lapsed, _seldom(count) + SPARE)))),
         },
         beside=frozenset({"lapsed"}),
     )
@@ -123,7 +126,7 @@ async def _resending(people: People, count: int) -> Question:
 async def _changing(people: People, count: int) -> Question:
     few = -(-count // USES)
     kinds = {UNKNOWN: iter(new_email, None), "known": itertools.cycle(_emails(await people.many(people.known, few)))}
-    attackers = Attackers(await people.many(people.known, len(kinds) * count // USES_OF_ATTACKERS + SPARE_ATTACKERS))
+    attackers = Attackers(await people.many(people.known, len(kinds) * count // USES_OF_ATTACKERS + SPARE))
     return Question(
         "change address",
         {kind: attackers.asking(emails) for kind, emails in kinds.items()},
@@ -140,6 +143,10 @@ QUESTIONS: Final[dict[str, Callable[[People, int], Awaitable[Question]]]] = {
     "change address": _changing,
 }
 """Each made with people enough for so many requests of each kind."""
+
+
+def _seldom(count: int) -> int:
+    return min(count, max(FEWEST, count // SELDOM))
 
 
 def _emails(people: Iterable[Person]) -> list[str]:
