@@ -88,12 +88,17 @@ class Cohort(Struct, frozen=True):
 
 
 class _Of(Struct, frozen=True, kw_only=True):
-    """The days that are told of, from one until before another. A count below `smallest_group`, other than 0, is null."""
+    """The days that are told of, from one until before another. A count below `smallest_group`, other than 0, is null.
+
+    `parked` is how many events, of whatever day, could not be taken in: what is told may lack them until an operator
+    has decided about them (`GET /v1/projections/user_days/parked`).
+    """
 
     from_: date = field(name="from")
     to: date
     granularity: Granularity
     smallest_group: int
+    parked: int
 
 
 class RegistrationsSeries(_Of, frozen=True, kw_only=True):
@@ -187,13 +192,22 @@ class Asked:
 
     def told(self, whole: type[Any], item: type[Any], series: statistics.Series) -> Response[Any]:
         """A series as it is answered."""
-        return self.answer(whole, [item(period, **counts) for period, counts in series.counts.items()], series.position)
+        return self.answer(whole, [item(period, **counts) for period, counts in series.counts.items()], series)
 
-    def answer(self, whole: type[Any], items: list[Any], position: int) -> Response[Any]:
+    def answer(
+        self, whole: type[Any], items: list[Any], found: statistics.Series | statistics.Retention
+    ) -> Response[Any]:
         """What is told, and the position that it reflects."""
         begins, ends = self.over
-        told = whole(from_=begins, to=ends, granularity=self._granularity, smallest_group=self.smallest, items=items)
-        headers = {"Event-Position": str(position), "Cache-Control": "no-store", **self._applied}
+        told = whole(
+            from_=begins,
+            to=ends,
+            granularity=self._granularity,
+            smallest_group=self.smallest,
+            parked=found.parked,
+            items=items,
+        )
+        headers = {"Event-Position": str(found.position), "Cache-Control": "no-store", **self._applied}
         return Response(told, headers=headers)
 
 
@@ -253,8 +267,8 @@ class Statistics(Controller):
     ) -> Response[Retention]:
         """Cohorts by the period in which they registered. The first of `active` is that period itself."""
         asked = await Asked.of(request, first, end, granularity, min_position, prefer)
-        cohorts, position = await asked.limited(
+        found = await asked.limited(
             lambda: statistics.retention(asked.pool, asked.over, granularity, periods, asked.today, asked.smallest)
         )
-        items = [Cohort(cohort.period, cohort.size, cohort.active) for cohort in cohorts]
-        return asked.answer(Retention, items, position)
+        items = [Cohort(cohort.period, cohort.size, cohort.active) for cohort in found.cohorts]
+        return asked.answer(Retention, items, found)

@@ -13,7 +13,17 @@ from projections.serving import PerTable, table_that_serves
 from projections.user_days import USER_DAYS
 from queries.periods import Granularity, Range, beginning, following, periods
 
-__all__ = ["VIEW", "Cohort", "Series", "active_users", "registrations", "retention", "sign_ins", "verifications"]
+__all__ = [
+    "VIEW",
+    "Cohort",
+    "Retention",
+    "Series",
+    "active_users",
+    "registrations",
+    "retention",
+    "sign_ins",
+    "verifications",
+]
 
 VIEW: Final = USER_DAYS.view
 """The view that statistics are made of, as its positions are known."""
@@ -24,11 +34,12 @@ Counts = Mapping[str, int]
 class Series(Struct, frozen=True):
     """Counts by the first day of their period, without gaps; None for one that is not told, because it is too small.
 
-    `position` is reflected by all of it.
+    `position` is reflected by all of it, but for so many parked events.
     """
 
     counts: dict[date, dict[str, int | None]]
     position: int
+    parked: int
 
 
 class Cohort(Struct, frozen=True):
@@ -39,17 +50,26 @@ class Cohort(Struct, frozen=True):
     active: list[int | None]
 
 
-_checkpoints: Final = table("checkpoints", column("consumer"), column("position"))
+class Retention(Struct, frozen=True):
+    """Cohorts; `position` is reflected by all of them, but for so many parked events."""
+
+    cohorts: list[Cohort]
+    position: int
+    parked: int
+
+
+_checkpoints: Final = table("checkpoints", column("consumer"), column("position"), column("parked"))
 _counts: Final = table("sign_in_counts", column("day", Date), column("attempted"), column("succeeded"))
 _begins: Final = given("begins", Date)
 _ends: Final = given("ends", Date)
 
 
 def _at_its_position(consumer: str, rows: Any) -> Statement:
-    """The rows and the view's least checkpoint, of one moment; a row of nulls where there are no rows."""
+    """The rows, the view's least checkpoint and what it has parked, of one moment; nulls where there are no rows."""
+    stands = _checkpoints.columns
     reached = (
-        select(func.min(_checkpoints.columns.position).label("reached"))
-        .where(_checkpoints.columns.consumer == consumer)
+        select(func.min(stands.position).label("reached"), cast(func.sum(stands.parked), BigInteger).label("parked"))
+        .where(stands.consumer == consumer)
         .subquery()
     )
     return Statement(select(reached, rows).select_from(reached.outerjoin(rows, true())))
@@ -154,11 +174,11 @@ def _series(rows: list[Any], names: Mapping[str, str], over: Range, granularity:
         period: {told: _summed(days, period, granularity, smallest) for told, days in by_name.items()}
         for period in periods(*over, granularity)
     }
-    return Series(counts, _position(rows))
+    return Series(counts, **_reflected(rows))
 
 
-def _position(rows: list[Any]) -> int:
-    return rows[0]["reached"] or 0
+def _reflected(rows: list[Any]) -> dict[str, int]:
+    return {"position": rows[0]["reached"] or 0, "parked": rows[0]["parked"] or 0}
 
 
 async def registrations(pool: Reading, over: Range, granularity: Granularity, smallest: int = 1) -> Series:
@@ -191,13 +211,13 @@ async def active_users(pool: Reading, over: Range, granularity: Granularity, sma
     rows = await ask.active[granularity].fetch(pool, begins=over[0], ends=over[1])
     found = {row["period"]: row["active"] for row in rows}
     counts = {period: {"active_users": _told(found.get(period, 0), smallest)} for period in periods(*over, granularity)}
-    return Series(counts, _position(rows))
+    return Series(counts, **_reflected(rows))
 
 
 async def retention(
     pool: Reading, over: Range, granularity: Granularity, most: int, today: date, smallest: int = 1
-) -> tuple[list[Cohort], int]:
-    """The cohorts of those who registered in each period, over at most so many periods that have begun; and the position.
+) -> Retention:
+    """The cohorts of those who registered in each period, over at most so many periods that have begun.
 
     Nothing is told of a cohort that is too small.
     """
@@ -213,4 +233,4 @@ async def retention(
         ages = list(periods(cohort, until, granularity))[:most]
         counts = [None if size is None else _told(active.get((cohort, age), 0), smallest) for age in ages]
         cohorts.append(Cohort(cohort, size, counts))
-    return cohorts, _position(rows)
+    return Retention(cohorts, **_reflected(rows))

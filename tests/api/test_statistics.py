@@ -40,7 +40,7 @@ async def test_what_has_just_happened_is_counted(fresh):
     told = (await asked(fresh, analyst, "retention")).json()
     assert told["items"][-1] == {"period": str(TODAY.replace(day=1)), "registrations": 3, "active": [2]}
     assert len(told["items"]) == 12
-    assert (told["granularity"], told["smallest_group"]) == ("month", 1)
+    assert (told["granularity"], told["smallest_group"], told["parked"]) == ("month", 1, 0)
 
 
 async def test_whole_periods_are_told_and_from_when_until_when(site, analyst):

@@ -8,9 +8,10 @@ from uuid_utils.compat import uuid7
 
 from events.session import SessionStarted
 from events.user import EmailVerified, UserRegistered
-from projections.user_days import USER_DAYS
+from projections.read_model import Several
+from projections.user_days import USER_DAYS, evolve
 from queries.periods import Granularity, Range, beginning, following, periods, whole_range
-from queries.statistics import Cohort, active_users, registrations, retention, sign_ins, verifications
+from queries.statistics import Cohort, Retention, active_users, registrations, retention, sign_ins, verifications
 from tests.queries.past import Fact, Past, crowd
 
 GRANULARITIES: tuple[Granularity, ...] = ("day", "week", "month")
@@ -61,10 +62,10 @@ async def test_who_is_active_is_counted_once_in_a_period(past, reader_pool):
 @pytest.mark.parametrize("smallest", [1, 3])
 async def test_cohorts_are_followed_up_to_now(past, reader_pool, smallest):
     for granularity in GRANULARITIES:
-        cohorts, position = await retention(reader_pool, over(granularity), granularity, 5, TODAY, smallest)
-        assert position == len(past.facts)
-        assert [cohort.period for cohort in cohorts] == list(periods(*over(granularity), granularity))
-        for cohort in cohorts:
+        found = await retention(reader_pool, over(granularity), granularity, 5, TODAY, smallest)
+        assert (found.position, found.parked) == (len(past.facts), 0)
+        assert [cohort.period for cohort in found.cohorts] == list(periods(*over(granularity), granularity))
+        for cohort in found.cohorts:
             people = {user for user, at in past.people.items() if beginning(at.date(), granularity) == cohort.period}
             active = [
                 len({user for user, day in past.seen if user in people and beginning(day, granularity) == age})
@@ -111,4 +112,24 @@ async def test_where_nothing_happened_it_is_zero(reader_pool, partitioned):
     await partitioned(1, USER_DAYS)
     over = (date(2026, 3, 1), following(date(2026, 3, 1), "day"))
     assert (await registrations(reader_pool, over, "day")).counts == {date(2026, 3, 1): {"registrations": 0}}
-    assert await retention(reader_pool, over, "day", 1, date(2026, 3, 1)) == ([Cohort(date(2026, 3, 1), 0, [0])], 0)
+    cohorts = [Cohort(date(2026, 3, 1), 0, [0])]
+    assert await retention(reader_pool, over, "day", 1, date(2026, 3, 1)) == Retention(cohorts, 0, 0)
+
+
+async def test_tells_how_many_events_could_not_be_taken_in(reader_pool, log, partitioned, monkeypatch):
+    def tripping(rows, recorded):
+        assert not isinstance(recorded.event, EmailVerified)
+        return evolve(rows, recorded)
+
+    monkeypatch.setattr(USER_DAYS, "evolve", Several(tripping, closed_by="next_on"))
+    view = await partitioned(2, USER_DAYS)
+    for number in range(6):
+        await log.add(uuid7(), UserRegistered(f"u{number}@example.com"), EmailVerified())
+    await view.catch_up()
+    days = over("day")
+    for ask in (registrations, verifications, sign_ins, active_users):
+        series = await ask(reader_pool, days, "day")
+        assert (series.position, series.parked) == (12, 6)
+    assert sum(filter(None, (counts["active_users"] for counts in series.counts.values()))) == 0
+    found = await retention(reader_pool, days, "day", 1, TODAY)
+    assert (found.cohorts[-1].size, found.parked) == (6, 6)
