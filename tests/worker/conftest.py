@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from api.embedded import Valkey
+from api.embedded import Postgres, Valkey
 from events.committer import Committer
 from projections.users import USERS
 from tests.children import started
@@ -37,6 +37,14 @@ async def mail() -> AsyncIterator[Mail]:
 @pytest.fixture
 def log(database: Database, committer: Committer) -> Log:
     return Log(database, committer)
+
+
+def crash(postgres: Postgres) -> None:
+    """SIGKILL to a server that can be started again."""
+    assert postgres._child is not None
+    postgres._child.kill()
+    postgres._child.wait()
+    postgres._child = None
 
 
 class Workers:

@@ -20,7 +20,7 @@ from tests.children import started
 from tests.debian import debian_redis
 from tests.projections.log import Log
 from tests.support import Database, until
-from tests.worker.conftest import Workers
+from tests.worker.conftest import Workers, crash
 
 
 def registration(number: int) -> UserRegistered:
@@ -131,13 +131,13 @@ async def test_a_database_that_crashes_is_waited_for(valkey, mail, logged, tmp_p
         worker = workers.start()
         ada = uuid7()
         await workers.reach(await log.add(ada, registration(1)))
-        _crash(postgres)
+        crash(postgres)
         await asyncio.sleep(0.5)
         postgres.start()
         position = await log.add(ada, EmailVerified())
         await workers.reach(position, 10)
         assert (await workers.rows())[ada]["status"] == "active"
-        _crash(postgres)
+        crash(postgres)
         await workers.stop_at_once(worker)
     finally:
         for child in workers.children:
@@ -145,13 +145,6 @@ async def test_a_database_that_crashes_is_waited_for(valkey, mail, logged, tmp_p
         postgres.start()
         await committer.stop()
         postgres.stop()
-
-
-def _crash(postgres: Postgres) -> None:
-    assert postgres._child is not None
-    postgres._child.kill()
-    postgres._child.wait()
-    postgres._child = None
 
 
 async def test_it_waits_for_a_database_that_is_not_migrated_yet(postgres, valkey, mail, logged):
