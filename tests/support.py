@@ -23,11 +23,11 @@ T = TypeVar("T")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-async def until(condition: Callable[[], Awaitable[T]], seconds: float = 20) -> T:
+async def until(condition: Callable[[], Awaitable[T]], seconds: float = 20, pause: float = 0.005) -> T:
     """What the condition answers once it is true; fails when it is not within some seconds."""
     async with asyncio.timeout(seconds):
         while not (answer := await condition()):  # noqa: ASYNC110 - what it waits for is in another process
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(pause)
         return answer
 
 

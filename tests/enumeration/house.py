@@ -70,7 +70,7 @@ class House:
                     return False
 
             await until(ready)
-        await until(self.settled, 600)
+        await until(self.settled, 1_800, pause=1)
 
     async def settled(self) -> bool:
         """Whether the worker has taken every event and sent every mail."""

@@ -65,20 +65,20 @@ async def _registering(people: People, count: int) -> Question:
 
 
 async def _signing_in(people: People, count: int) -> Question:
-    few = -(-count // USES)
+    few, fewer = _people(count)
     with_right, with_wrong = _sign_in(PASSWORD), _sign_in(WRONG_PASSWORD)
     return Question(
         "sign in",
         {
             UNKNOWN: _again(with_right, [new_email() for _ in range(few)]),
-            "unknown, locked": _again(with_right, await people.many(people.shut_out, few)),
+            "unknown, locked": _again(with_right, await people.many(people.shut_out, fewer)),
             "known, wrong password": _again(with_wrong, _emails(await people.many(people.known, few))),
-            "with a factor, wrong password": _again(with_wrong, _emails(await people.many(people.with_factor, few))),
-            "locked, right password": _again(with_right, _emails(await people.many(people.locked, few))),
-            "suspended, right password": _again(with_right, _emails(await people.many(people.suspended, few))),
+            "with a factor, wrong password": _again(with_wrong, _emails(await people.many(people.with_factor, fewer))),
+            "locked, right password": _again(with_right, _emails(await people.many(people.locked, fewer))),
+            "suspended, right password": _again(with_right, _emails(await people.many(people.suspended, fewer))),
             "unverified, right password": _again(with_right, _emails(await people.many(people.unverified, few))),
             "erased, right password": _again(with_right, _emails(await people.many(people.erased, few))),
-            "lapsed, right password": _again(with_right, _emails(await people.many(people.lapsed, few))),
+            "lapsed, right password": _again(with_right, _emails(await people.many(people.lapsed, fewer))),
         },
         beside=frozenset(
             {
@@ -93,23 +93,23 @@ async def _signing_in(people: People, count: int) -> Question:
 
 
 async def _resetting(people: People, count: int) -> Question:
-    few = -(-count // USES)
+    few, fewer = _people(count)
     return Question(
         "reset",
         {
             UNKNOWN: _again(_reset, [new_email() for _ in range(few)]),
             "known": _again(_reset, _emails(await people.many(people.known, few))),
             "unverified": _again(_reset, _emails(await people.many(people.unverified, few))),
-            "suspended": _again(_reset, _emails(await people.many(people.suspended, few))),
+            "suspended": _again(_reset, _emails(await people.many(people.suspended, fewer))),
             "erased": _again(_reset, _emails(await people.many(people.erased, few))),
-            "lapsed": _again(_reset, _emails(await people.many(people.lapsed, few))),
+            "lapsed": _again(_reset, _emails(await people.many(people.lapsed, fewer))),
         },
         beside=frozenset({"suspended", "lapsed"}),
     )
 
 
 async def _resending(people: People, count: int) -> Question:
-    few = -(-count // USES)
+    few, fewer = _people(count)
     return Question(
         "resend",
         {
@@ -117,7 +117,7 @@ async def _resending(people: People, count: int) -> Question:
             "known": _again(_resend, _ids(await people.many(people.known, few))),
             "unverified": _again(_resend, _ids(await people.many(people.unverified, few))),
             "erased": _again(_resend, _ids(await people.many(people.erased, few))),
-            "lapsed": _again(_resend, _ids(await people.many(people.lapsed, few))),
+            "lapsed": _again(_resend, _ids(await people.many(people.lapsed, fewer))),
         },
         beside=frozenset({"lapsed"}),
     )
@@ -143,6 +143,11 @@ QUESTIONS: Final[dict[str, Callable[[People, int], Awaitable[Question]]]] = {
     "change address": _changing,
 }
 """Each made with people enough for so many requests of each kind."""
+
+
+def _people(count: int) -> tuple[int, int]:
+    """How many people of a kind so many requests need, and of one that is beside."""
+    return -(-count // USES), _seldom(count) // USES + SPARE
 
 
 def _seldom(count: int) -> int:
