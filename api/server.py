@@ -28,6 +28,8 @@ LASTING: Final = b"/v1/imports"
 """Where bodies may last, if the application lets them."""
 IDLE_SECONDS: Final = 12
 """For how long a connection may be idle between two requests."""
+UNREAD_SECONDS: Final = 120
+"""For how long an answer may wait for a client who does not read it: some 400 bytes a second are enough."""
 GRACE_SECONDS: Final = 8
 """How long requests that were taken may last when the process is to end."""
 MOST_HEADER_BYTES: Final = 64 * 1024
@@ -36,16 +38,18 @@ _log = structlog.get_logger()
 
 
 class PunctualProtocol(HttpToolsProtocol):
-    """Closes connections whose request does not come in time, and those whose headers have no end.
+    """Closes connections whose request does not come in time or whose answer is not read, and those whose headers have no end.
 
     The application may let the body of a request last, for as long as it comes on. While it does not ask for more, it is
     not the client who dawdles.
     """
 
     request_seconds: ClassVar[float] = REQUEST_SECONDS
+    unread_seconds: ClassVar[float] = UNREAD_SECONDS
     _lasting: bool = False
     _body_bytes: int = 0
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _header_bytes: int | None = 0
 
     def connection_made(self, transport: Any) -> None:
@@ -86,9 +90,20 @@ class PunctualProtocol(HttpToolsProtocol):
         self._disarm()
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        """Wait for the client to read, but not for ever: an answer may be without end."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It was read on."""
+        self._read_on()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._disarm()
+        self._read_on()
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
@@ -117,6 +132,11 @@ class PunctualProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _read_on(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _too_late(self) -> None:
         self._deadline = None

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import structlog
-import uvicorn
 
 from api import logs
 from tests.api.conftest import whole
 from tests.api.site import Site
 from tests.hashes import cheap_hashes
+from tests.sockets import listening
 from tests.support import Database
 
 __all__ = ["House", "house", "kept_log"]
@@ -68,14 +68,8 @@ async def house(
     `around` puts something before it, `changes` are of its settings; unless they name a Redis, nothing is limited.
     """
     with cheap_hashes(), kept_log() as log:
-        async with whole(database, even_answers_milliseconds=0, sign_in_attempts=5, **changes) as site:
-            options: Any = {"lifespan": "off", "log_config": None, "access_log": False, "server_header": False}
-            server = uvicorn.Server(uvicorn.Config(around(site.app), port=0, ws="none", **options))
-            task = asyncio.create_task(server._serve())  # without its signal handlers: whoever runs this has their own
-            while not server.started:  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0.01)
-            try:
-                yield House(site, server.servers[0].sockets[0].getsockname()[1], log)
-            finally:
-                server.should_exit = True
-                await task
+        async with (
+            whole(database, even_answers_milliseconds=0, sign_in_attempts=5, **changes) as site,
+            listening(around(site.app)) as port,
+        ):
+            yield House(site, port, log)

@@ -3,22 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import closing
-from typing import Any
+from typing import ClassVar
 
 import pytest
-import uvicorn
 
 from api.server import PunctualProtocol
 from tests.api.conftest import auditor, fresh, shared_site, site, somebody
 from tests.api.site import Person, Site
+from tests.sockets import listening
 
-__all__ = ["Wire", "analyst", "auditor", "fresh", "shared_site", "site", "somebody", "wire"]
+__all__ = ["Hasty", "Wire", "analyst", "auditor", "fresh", "shared_site", "site", "somebody", "wire"]
 
 
 class Hasty(PunctualProtocol):
     """The server's own protocol, with less patience, so that tests need none."""
 
     request_seconds = 0.5
+    unread_seconds = 2
+    lost: ClassVar[int] = 0
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        Hasty.lost += 1
 
 
 class Wire:
@@ -50,16 +56,8 @@ class Wire:
 
 @pytest.fixture(scope="session")
 async def wire(shared_site: Site) -> AsyncIterator[Wire]:
-    options: Any = {"lifespan": "off", "log_config": None, "access_log": False, "server_header": False}
-    app: Any = shared_site.app
-    config = uvicorn.Config(app, port=0, http=Hasty, ws="none", **options)
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server._serve())  # without its signal handlers: the test run has its own
-    while not server.started:  # noqa: ASYNC110 - it tells nobody
-        await asyncio.sleep(0.01)
-    yield Wire(server.servers[0].sockets[0].getsockname()[1])
-    server.should_exit = True
-    await task
+    async with listening(shared_site.app, http=Hasty) as port:
+        yield Wire(port)
 
 
 @pytest.fixture(scope="session")

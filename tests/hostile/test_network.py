@@ -1,14 +1,19 @@
 """What is done to the wire."""
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import Any
 
 import pytest
 
+from tests.hostile.conftest import Hasty
+from tests.support import until
+
 HOST = b"Host: muster.example\r\n"
 CLOSE = b"Connection: close\r\n"
+MANY = 60
 
 
 def status(answer: bytes) -> int:
@@ -135,6 +140,25 @@ async def test_whoever_goes_away_in_the_middle_of_a_body_harms_nobody(wire, site
     await asyncio.gather(*(leave() for _ in range(20)))
     assert status(await wire.said(b"GET /livez HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")) == 200
     assert await site.head() == before
+
+
+async def test_who_does_not_read_the_answers_is_hung_up_on(wire):
+    """They would be kept for as long as the connection is; the socket holds some megabytes, which are sent in any case."""
+    before = Hasty.lost
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port, limit=1024)
+    ask = b"GET /openapi.json HTTP/1.1\r\n" + HOST + b"\r\n"
+    writer.write(ask * MANY)
+    await until(lambda: _lost_after(before))
+    answers = b""
+    with contextlib.suppress(ConnectionError):
+        while more := await reader.read(65536):
+            answers += more
+    writer.close()
+    assert answers.count(b"HTTP/1.1 200 OK") < MANY
+
+
+async def _lost_after(before: int) -> bool:
+    return Hasty.lost > before
 
 
 async def test_one_connection_serves_one_request_after_another(wire):
