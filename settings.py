@@ -270,6 +270,14 @@ class Settings(Struct, frozen=True, kw_only=True):
             "on, the database role of analysts without personal fields sees sums alone, and no rows of single users.",
         ),
     ] = 1
+    event_streams: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="How many may follow the log at a time in one API process (`GET /v1/events/stream`).",
+        ),
+    ] = 50
     even_answers_milliseconds: Annotated[
         int,
         Meta(

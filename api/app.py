@@ -15,6 +15,7 @@ from api.bodies import Body, ClientGone, JsonRequest, invalid_fields
 from api.deliveries import Deliveries
 from api.documentation import configuration, openapi_json
 from api.erasures import Erasures
+from api.event_stream import EventStream
 from api.exports import Exports
 from api.front import Front
 from api.history import History
@@ -67,6 +68,7 @@ ROUTES = (
     ApiKeys,
     Deliveries,
     Erasures,
+    EventStream,
     Exports,
     History,
     Imports,
@@ -146,6 +148,7 @@ def _cors(origins: str) -> CORSConfig | None:
             "Idempotency-Key",
             "If-Match",
             "If-None-Match",
+            "Last-Event-ID",
             "Min-Position",
             "Prefer",
             "X-Request-Id",

@@ -1,5 +1,6 @@
 """What happened, for auditors: everything, or all that concerns one user."""
 
+from collections.abc import Iterable
 from typing import Annotated
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from events.errors import StoreUnavailable
 from projections.topics import known_topics
 from queries.history import EventView, history, history_of_user
 
-__all__ = ["History"]
+__all__ = ["History", "Types", "check_types"]
 
 Types = Annotated[
     list[str] | None,
@@ -30,6 +31,13 @@ Types = Annotated[
         description="Only events of these types, as `UserRegistered`.",
     ),
 ]
+
+
+def check_types(types: Iterable[str] | None) -> None:
+    """Raises `InvalidParameters` for types that no event has."""
+    if unknown := set(types or ()) - set(known_topics()):
+        errors = [FieldError(parameter="type", detail="There are no such events.") for _ in unknown]
+        raise InvalidParameters(errors=errors)
 
 
 class EventList(Struct, frozen=True):
@@ -79,9 +87,7 @@ class History(Controller):
         self, request: JsonRequest, limit: Limit = 50, cursor: Cursor = None, types: Types = None
     ) -> Response[EventList]:
         """The whole log in the order in which it happened, or the events of some types."""
-        if unknown := set(types or ()) - set(known_topics()):
-            errors = [FieldError(parameter="type", detail="There are no such events.") for _ in unknown]
-            raise InvalidParameters(errors=errors)
+        check_types(types)
         process, name = runtime_of(request), f"events {sorted(types or ())}"
         after = place_after(request, name, cursor, int) or 0
         page = await history(process.reader, process.keys, after=after, limit=limit, types=types)

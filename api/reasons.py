@@ -37,6 +37,7 @@ __all__ = [
     "StaleVersion",
     "StepUpRequired",
     "TooManyRequests",
+    "TooManyStreams",
     "UnsupportedMediaType",
 ]
 
@@ -159,6 +160,10 @@ class TooManyRequests(Declined):
     """This was asked for too often, by you or for the same account; try again after as long as Retry-After says."""
 
 
+class TooManyStreams(Declined):
+    """As many as may follow the log in one process already do; try again after as long as Retry-After says."""
+
+
 class InternalError(Declined):
     """Something went wrong on our side; it was logged under the request id."""
 
@@ -247,4 +252,5 @@ STATUSES: Final[dict[type[Exception], int]] = {
     ViewBehind: 503,
     ViewParked: 503,
     RevocationsBehind: 503,
+    TooManyStreams: 503,
 }

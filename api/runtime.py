@@ -62,6 +62,8 @@ class Runtime:
         self.tokens = AccessTokens((), self.base_url, settings.audience or self.base_url, settings.access_token_seconds)
         self._writer_url = role_url(settings.database_url, "writer", secret)
         self._reader_url = role_url(settings.database_url, "reader", secret)
+        self.streams = 0
+        self.wakeups: Wakeups
         self.epoch: Epoch
         self.writer: asyncpg.Pool
         self.reader: asyncpg.Pool
@@ -83,14 +85,14 @@ class Runtime:
         self.writer = await self._pool(stack, self._writer_url, "muster writer", WRITER_CONNECTIONS)
         self.reader = await self._pool(stack, self._reader_url, "muster reader", READER_CONNECTIONS)
         self.epoch = await current_epoch(self.writer)
-        wakeups = await self._listening(stack, "muster listener", CHANNEL)
+        self.wakeups = await self._listening(stack, "muster listener", CHANNEL)
         forgotten = await self._listening(stack, "muster forgotten keys", FORGOTTEN_CHANNEL)
         forgotten.on_announcement(self.keys.heard)
         self.users = UserReads(self.reader)
         self.positions = Positions(lambda: connect(self._reader_url, "muster positions"), self.reader)
         await self.positions.start()
         stack.push_async_callback(self.positions.stop)
-        self.revocations = Revocations(self.writer, wakeups)
+        self.revocations = Revocations(self.writer, self.wakeups)
         await self.revocations.start()
         stack.push_async_callback(self.revocations.stop)
         announced = await self._listening(stack, "muster signing keys", SIGNING_KEYS_CHANNEL)
@@ -124,6 +126,7 @@ class Runtime:
         gauge("muster_append_queue", "Commands that wait for the next commit.", lambda: self.committer.waiting)
         gauge("muster_hash_queue", "Passwords that are or wait to be hashed.", lambda: self.hasher.waiting)
         gauge("muster_followed_position", "The log's position up to which revocations are known.", self._followed)
+        gauge("muster_event_streams", "Who follows the log.", lambda: self.streams)
         gauge("muster_view_waiters", "Queries that wait for a position.", lambda: self.positions.waiting)
         gauge("muster_checkpoint_looks", "How often checkpoints were read for them.", lambda: self.positions.looks)
         gauge("muster_limits_unavailable", "Whether limits are not in force.", lambda: not self.counters.in_force)

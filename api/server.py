@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from api.app import create_app
 from api.bodies import LET_LAST
+from api.event_stream import ON_END
 from api.logs import configure
 from events.connections import connect
 from events.epochs import NotReconciled, current_epoch
@@ -99,6 +100,12 @@ class PunctualProtocol(HttpToolsProtocol):
         """It was read on."""
         self._read_on()
         super().resume_writing()
+
+    def shutdown(self) -> None:
+        """Have answers that would never end do so, and finish the others."""
+        if self._answering() and (end := self.scope["state"].get(ON_END)):
+            end()
+        super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""

@@ -20,11 +20,15 @@ __all__ = ["enliven"]
 CANDIDATES: Final = 8
 OTHERS: Final = {"user_id": "session_id", "session_id": "user_id"}
 IN_ONES_OWN_SESSION: Final = "/step-up"
+ENDLESS: Final = "/v1/events/stream"
+"""Nobody waits for the end of what has none."""
 ONES_OWN: Final = ("/totp", "/passkeys", "/recovery-codes")
 
 
 def enliven(case: Case[Any], known: Known) -> None:
     """Put what is known into a case, more often than not."""
+    if case.operation.path == ENDLESS and str((case.query or {}).get("follow", True)).lower() == "true":
+        case.query = {**(case.query or {}), "follow": False}
     if case.meta is None:
         return  # a question that a check asks beside the cases
     content = repr((case.operation.label, case.path_parameters, case.query, case.body)).encode()

@@ -15,6 +15,8 @@ from tests.api.conftest import whole
 from tests.api.site import PASSWORD, Person, Site, environment_for, in_one_task, projected, served
 from tests.support import Database
 
+STREAM = "/v1/events/stream?follow=false"
+
 
 async def muster(database: Database, *arguments: str) -> Result:
     """What became of a command, asked in a thread of its own."""
@@ -44,8 +46,9 @@ async def restore(database: Database, postgres: Any, file: Path) -> None:
 class Before:
     """Who was there when everything was lost."""
 
-    def __init__(self, administrator: Person, ada: Person, bob: Person, carl: Person, cursor: str) -> None:
-        self.administrator, self.ada, self.bob, self.carl, self.cursor = administrator, ada, bob, carl, cursor
+    def __init__(self, administrator: Person, ada: Person, bob: Person, carl: Person, cursor: str, told: str) -> None:
+        self.administrator, self.ada, self.bob, self.carl = administrator, ada, bob, carl
+        self.cursor, self.told = cursor, told
 
 
 async def lived(database: Database, folder: Path) -> tuple[Before, list[Path], list[Path]]:
@@ -58,7 +61,9 @@ async def lived(database: Database, folder: Path) -> tuple[Before, list[Path], l
         erased = await site.post(f"/v1/users/{ada.id}/erase", {}, site.administrator)
         assert erased.status_code == 204
         log, keys = await backed_up(database, folder, "--only-keys")
-        return Before(site.administrator, ada, bob, carl, page.json()["next"]), log, keys
+        stream = await site.get(f"{STREAM}&after=0", site.administrator)
+        *_, told = (line.removeprefix("id: ") for line in stream.text.splitlines() if line.startswith("id: "))
+        return Before(site.administrator, ada, bob, carl, page.json()["next"], told), log, keys
 
 
 async def signed_in(site: Site, person: Person) -> int:
@@ -87,8 +92,13 @@ async def test_nobody_comes_back_who_was_erased_and_clients_are_told_to_begin_an
         assert await signed_in(site, before.carl) == 401
         assert await signed_in(site, before.bob) == 201
         administrator = await site.signed_in(before.administrator.email)
-        stale = await site.get(f"/v1/users?cursor={before.cursor}", administrator)
-        assert (stale.status_code, stale.json()["type"].rpartition("/")[2]) == (410, "log-restored")
+        for path, told in (
+            (f"/v1/users?cursor={before.cursor}", {}),
+            (STREAM, {"Last-Event-ID": before.told}),
+            (STREAM, {"Last-Event-ID": before.told.removeprefix("1-")}),
+        ):
+            stale = await site.get(path, administrator, headers=told)
+            assert (stale.status_code, stale.json()["type"].rpartition("/")[2]) == (410, "log-restored")
         headers = {"Min-Position": str(await site.head()), "Prefer": "wait=10"}
         listed = (await site.get("/v1/users", administrator, headers=headers)).json()["items"]
         assert {item["id"] for item in listed} == {str(before.bob.id), str(administrator.id)}
