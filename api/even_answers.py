@@ -1,4 +1,8 @@
-"""Releases answers on a grid of moments, counted from when a request began, so that its time tells less of what was done.
+"""Releases answers on a grid of moments, so that their times tell less of what was done.
+
+The moments are counted from when the request began, and without the time for which a password was hashed: that differs
+from one time to the next by as much as the rest of the work takes, so that it would be left to chance, and to that rest,
+which moment an answer meets.
 
 An event loop is no clock for that. It waits for whole milliseconds from the moment at which it begins to wait, so that
 what the work took below a millisecond would show in the time of the answer. A thread that sleeps does better.
@@ -48,7 +52,7 @@ class EvenAnswers:
         self._thread.join()
 
     async def point(self, began: float) -> None:
-        """Come back at the next point, and never before it; `began` is by `time.perf_counter`."""
+        """Come back at the next point, and never before it; `began`, from which they are counted, is by `time.perf_counter`."""
         if not self._distance:
             return
         points = math.ceil((time.perf_counter() - began) / self._distance)

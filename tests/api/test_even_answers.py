@@ -107,6 +107,21 @@ async def test_answers_about_addresses_fall_on_the_grid(database, path, status):
     assert statistics.median(rest) < 0.02
 
 
+@pytest.mark.quiet
+@pytest.mark.real_hashes
+@pytest.mark.parametrize("path", ["/v1/users", "/v1/sessions"])
+async def test_points_are_counted_without_the_hash(database, path):
+    """With it, how long that has happened to take would decide which point is met by what is done beside it."""
+    async with served(database, even_answers_milliseconds=100) as site:
+        began = time.perf_counter()
+        await site.app.process.hasher.hash(PASSWORD)
+        least = (time.perf_counter() - began) / 2
+        for number in range(3):
+            body = f'{{"email":"person{number}@example.com","password":"{PASSWORD}"}}'.encode()
+            _, seconds = await answered(site.app, path, body)
+            assert seconds >= 0.1 + least
+
+
 async def test_a_sign_in_that_is_done_does_not_wait(database):
     async with served(database, even_answers_milliseconds=1000) as site:
         body = f'{{"token":"{site.sign_up_token}","email":"root@example.com","password":"{PASSWORD}"}}'.encode()
