@@ -286,7 +286,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             description="Answers that could tell by their time whether an address has an account are sent at multiples of "
             "this, counted from when the request began and without the time of hashing; 0 sends them at once.",
         ),
-    ] = 10
+    ] = 20
     cors_origins: Annotated[
         str, Meta(description="Origins, with commas between, whose pages may call the API; none when empty.")
     ] = ""
