@@ -101,13 +101,12 @@ def migrate(*, as_json: bool) -> None:
     on with care.
     """
     settings = _settings()
-    import asyncpg
-
     from api.migrating import migrated, sign_up_link
+    from events.connections import TROUBLE
 
     try:
         token = asyncio.run(migrated(settings))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except TROUBLE as error:
         click.echo(f"muster migrate: the database does not take it: {error or type(error).__name__}", err=True)
         sys.exit(1)
     link = sign_up_link(settings.base_url, token) if token else None

@@ -53,10 +53,9 @@ class Progress:
 
 def operate(name: str, work: Callable[[Settings], Coroutine[Any, Any, str | None]]) -> None:
     """Do it with the settings of the environment, print what it returns, and say plainly what went wrong."""
-    import asyncpg
-
     from commands.errors import Refused
     from events.codec import SealBroken
+    from events.connections import TROUBLE
     from events.errors import StoreUnavailable
     from projections.parking import ViewParked
     from projections.positions import ViewBehind
@@ -73,7 +72,7 @@ def operate(name: str, work: Callable[[Settings], Coroutine[Any, Any, str | None
         refuse(f"{name}: {error}", 1)
     except BrokenPipeError:  # whoever was reading has seen enough
         raise
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+    except TROUBLE as error:
         refuse(f"{name}: the database does not take it: {error or type(error).__name__}", 1)
     if told is not None:
         click.echo(told)

@@ -13,14 +13,13 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 import structlog
 from msgspec import Struct
 
 from commands.access_tokens import LONGEST_SECONDS
 from commands.handler import Outcome
 from events.api_key import ApiKeyRevoked
-from events.connections import Reading
+from events.connections import TROUBLE, Reading
 from events.session import RefreshTokenReused, SessionEnded, SessionExpired
 from events.tail import Wakeups
 from events.user import (
@@ -178,7 +177,7 @@ class Revocations:
                 woken.clear()
                 try:
                     await self.catch_up()
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+                except TROUBLE as error:
                     if self.trustworthy:
                         _log.warning("revocations cannot be followed", exc_info=error)
                 await asyncio.sleep(LOOKS_AT_MOST_EVERY_SECONDS)

@@ -23,7 +23,7 @@ from commands.reads import Reads
 from commands.rules import rules
 from commands.signing_keys import SIGNING_KEYS_CHANNEL
 from events.committer import Committer
-from events.connections import connect, open_pool
+from events.connections import TROUBLE, connect, open_pool
 from events.data_keys import FORGOTTEN_CHANNEL, DataKeys
 from events.epochs import Epoch, current_epoch
 from events.keys import derived, local_keyring
@@ -147,7 +147,7 @@ class Runtime:
         try:
             async with asyncio.timeout(2):
                 await self.reader.fetchval("SELECT 1")
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        except TROUBLE:
             wrong.append("The database does not answer.")
         return wrong
 

@@ -15,7 +15,7 @@ from api.app import create_app
 from api.bodies import LET_LAST
 from api.event_stream import ON_END
 from api.logs import configure
-from events.connections import connect
+from events.connections import TROUBLE, connect
 from events.epochs import NotReconciled, current_epoch
 from events.migrations.roles import role_url
 from settings import Settings, key_bytes
@@ -161,7 +161,7 @@ async def _refusal(settings: Settings) -> str | None:
     url = role_url(settings.database_url, "writer", key_bytes(settings.secret))
     try:
         connection = await connect(url, "muster api")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except TROUBLE:
         return None
     try:
         await current_epoch(connection)

@@ -12,12 +12,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-import asyncpg
 import structlog
 
 from commands.access_tokens import AccessTokens
 from commands.signing_keys import read_signing_keys
-from events.connections import Reading
+from events.connections import TROUBLE, Reading
 from events.keys import MasterKey
 from events.tail import Wakeups
 
@@ -97,7 +96,7 @@ class Signing:
                 woken.clear()
                 try:
                     await self.learn()
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+                except TROUBLE as error:
                     if not failing:
                         _log.warning("signing keys cannot be read", exc_info=error)
                     failing = True

@@ -1,13 +1,16 @@
 """Connections to the store, opened with the settings that every one of ours has."""
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
-__all__ = ["Reading", "connect", "is_lost", "is_unavailable", "open_pool"]
+__all__ = ["TROUBLE", "Reading", "connect", "is_lost", "is_unavailable", "open_pool"]
 
 Reading: TypeAlias = asyncpg.Connection | asyncpg.Pool
 """What can be asked: a connection that is held, or a pool that lends one for each question."""
+
+TROUBLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a question can meet when the server, or the way to it, is in trouble; for those who ask again."""
 
 
 async def _nothing_to_reset(_connection: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from events.connections import is_lost
+from events.connections import TROUBLE, is_lost
 from events.rows import log_rows
 
 __all__ = ["CHANNEL", "Wakeups", "tail"]
@@ -70,7 +70,7 @@ class Wakeups:
         while True:
             try:
                 connection = await self._connect()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # whatever it is, it may pass
+            except TROUBLE:  # whatever it is, it may pass
                 await asyncio.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)])
                 failures += 1
                 continue
@@ -82,7 +82,7 @@ class Wakeups:
                 self.connected.set()
                 self._wake("")
                 await lost.wait()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except TROUBLE:
                 continue
             finally:
                 self.connected.clear()

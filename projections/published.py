@@ -8,6 +8,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
+from events.connections import TROUBLE
 from events.migrations.roles import role_names
 from projections.causes import told
 from projections.published_view import PERSONAL, SUMS, Published
@@ -130,7 +131,7 @@ async def publish_regularly(
                 await keep_small_groups(connection, smallest_group)
                 await publish_what_serves(connection, models)
             failing = False
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except TROUBLE as error:
             if not failing:
                 _log.warning("views of analysts not published yet", error=told(error))
             failing = True

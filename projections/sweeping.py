@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 from typing import Final
 
-import asyncpg
 import structlog
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from events.connections import Reading
+from events.connections import TROUBLE, Reading
 from projections.causes import told
 
 __all__ = ["Swept", "sweep", "sweep_regularly"]
@@ -49,7 +48,7 @@ async def sweep_regularly(pool: Reading, client_retention_days: int, finished: a
             swept = await sweep(pool, client_retention_days)
             if swept != Swept():
                 _log.info("swept", **asdict(swept))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except TROUBLE as error:
             _log.warning("sweeping failed", cause=told(error))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(EVERY_SECONDS):

@@ -153,9 +153,9 @@ class Tasks:
             try:
                 await self._look()
                 failing = False
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next beat looks again
                 if not failing:
-                    _log.warning("database away", error=told(error))
+                    _log.warning("heartbeat failed", error=told(error))
                 failing = True
             await asyncio.sleep(BEAT_SECONDS)
 

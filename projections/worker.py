@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 import uvloop
 
-from events.connections import connect, open_pool
+from events.connections import TROUBLE, connect, open_pool
 from events.data_keys import FORGOTTEN_CHANNEL, DataKeys
 from events.epochs import NotReconciled, current_epoch
 from events.keys import derived, local_keyring
@@ -115,7 +115,7 @@ async def _patiently(prepared: Callable[[], Awaitable[asyncpg.Pool]], finished: 
     while not finished.is_set():
         try:
             return await prepared()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NotReconciled) as error:
+        except (*TROUBLE, NotReconciled) as error:
             if not waiting:
                 cause = str(error) if isinstance(error, NotReconciled) else told(error)
                 _log.warning("waiting for the database", error=cause)

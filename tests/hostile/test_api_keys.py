@@ -8,7 +8,7 @@ from commands.api_keys import made_key
 from tests.api.keyed import ACCOUNT, Key, issued
 from tests.api.site import in_one_task, served
 from tests.hostile.test_revoked import pair  # noqa: F401 - a fixture
-from tests.hostile.test_rights import BODIES, TABLE, operations, sent_to  # noqa: F401 - a fixture
+from tests.hostile.test_rights import BODIES, QUERIES, TABLE, operations, sent_to  # noqa: F401 - a fixture
 from tests.support import until
 
 # What takes a session, whose holder can prove who they are.
@@ -178,7 +178,7 @@ async def test_may_what_its_user_may_but_for_what_is_done_in_person(site, operat
     if name == "register_user":
         body = {"email": site.new_email(), "password": "a horse, a staple, a battery"}
     before = await site.head()
-    answer = await site.request(method, path, keys[owner], **sent_to(name, body))
+    answer = await site.request(method, path + QUERIES.get(name, ""), keys[owner], **sent_to(name, body))
     assert answer.status_code == expected, answer.text
     if name in IN_PERSON:
         told = answer.json()["type"].rpartition("/")[2]
