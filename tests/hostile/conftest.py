@@ -18,7 +18,7 @@ __all__ = ["Hasty", "Wire", "analyst", "auditor", "fresh", "shared_site", "site"
 class Hasty(PunctualProtocol):
     """The server's own protocol, with less patience, so that tests need none."""
 
-    request_seconds = 0.5
+    request_seconds = 1
     unread_seconds = 2
     lost: ClassVar[int] = 0
 
