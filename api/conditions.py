@@ -17,6 +17,7 @@ from commands.unit import Unit
 from queries.users import VIEW
 
 __all__ = [
+    "GREATEST",
     "Demand",
     "IfMatch",
     "IfNoneMatch",

@@ -15,6 +15,7 @@ from litestar.response import ServerSentEventMessage, Stream
 from api.asking import runtime_of
 from api.auth import may
 from api.bodies import JsonRequest
+from api.conditions import GREATEST
 from api.declared import PARAMETERS, TOKEN, declared
 from api.history import Types, check_types
 from api.reasons import FieldError, InvalidParameters, LogRestored, NotPermitted, RevocationsBehind, TooManyStreams
@@ -33,7 +34,6 @@ ON_END: Final = "muster.on_end"
 
 PERMISSION: Final = "audit:read"
 EVENT_STREAM: Final = "text/event-stream"
-GREATEST: Final = 2**63 - 1
 GATHER_SECONDS: Final = 0.05
 """What happens within this time of what was told last is told together."""
 LOOK_SECONDS: Final = 0.5

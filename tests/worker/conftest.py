@@ -15,6 +15,8 @@ import pytest
 
 from api.embedded import Postgres, Valkey
 from events.committer import Committer
+from events.connections import connect
+from events.migrations.upgrade import migrate
 from projections.users import USERS
 from tests.children import started
 from tests.projections.log import Log
@@ -23,7 +25,7 @@ from tests.support import Database, until
 
 WORKER = "from settings import load; from projections.worker import main; main(load())"
 AT_ONCE_SECONDS = 4
-"""Interpreters end slowly on a busy machine; what a worker might wait for in vain takes five seconds or longer."""
+"""Interpreters end slowly on a busy machine; an answer that does not come is waited for five seconds or longer."""
 
 
 @pytest.fixture
@@ -37,14 +39,6 @@ async def mail() -> AsyncIterator[Mail]:
 @pytest.fixture
 def log(database: Database, committer: Committer) -> Log:
     return Log(database, committer)
-
-
-def crash(postgres: Postgres) -> None:
-    """SIGKILL to a server that can be started again."""
-    assert postgres._child is not None
-    postgres._child.kill()
-    postgres._child.wait()
-    postgres._child = None
 
 
 class Workers:
@@ -120,3 +114,37 @@ def workers(database: Database, valkey: Valkey, mail: Mail, logged: BinaryIO) ->
     for child in made.children:
         if child.poll() is None:
             made.kill(child)
+
+
+class Mortal:
+    """A durable database that can be killed, and workers on it."""
+
+    def __init__(self, postgres: Postgres, workers: Workers, log: Log) -> None:
+        self.postgres, self.workers, self.log = postgres, workers, log
+        self.database = workers.database
+
+    def crash(self) -> None:
+        """SIGKILL to the server, which can be started again."""
+        child = self.postgres._child
+        assert child is not None
+        child.kill()
+        child.wait()
+        self.postgres._child = None
+
+
+@pytest.fixture
+async def mortal(valkey: Valkey, mail: Mail, logged: BinaryIO, tmp_path: Path) -> AsyncIterator[Mortal]:
+    postgres = Postgres(tmp_path / "server")
+    postgres.start()
+    database = Database(postgres.url)
+    await migrate(postgres.url, database.secret)
+    committer = Committer(lambda: connect(database.url("writer"), "committer"))
+    await committer.start()
+    workers = Workers(database, valkey.url, mail, logged)
+    yield Mortal(postgres, workers, Log(database, committer))
+    for child in workers.children:
+        workers.kill(child)
+    if postgres._child is None:
+        postgres.start()
+    await committer.stop()
+    postgres.stop()

@@ -12,10 +12,7 @@ import msgspec
 import pytest
 from uuid_utils.compat import uuid7
 
-from api.embedded import Postgres
-from events.committer import Committer
 from events.connections import connect, open_pool
-from events.migrations.upgrade import migrate
 from events.user import DisplayNameChanged, UserRegistered
 from projections.keeping import Store
 from projections.positions import Positions
@@ -26,9 +23,7 @@ from projections.verifying import Verifier
 from queries.user_lists import users
 from queries.user_statements import ListTables
 from queries.users import VIEW, user_by_id
-from tests.projections.log import Log
 from tests.support import Database, until
-from tests.worker.conftest import Workers, crash
 
 REBUILD = """
 import asyncio, sys
@@ -155,48 +150,35 @@ async def test_a_rebuild_that_was_asked_for_is_gone_on_with_by_another_worker(da
 
 
 @pytest.mark.timeout(240)
-async def test_a_database_that_crashes_in_mid_rebuild_brings_back_a_view_that_is_whole(valkey, mail, logged, tmp_path):
-    postgres = Postgres(tmp_path / "server")
-    postgres.start()
-    database = Database(postgres.url)
-    await migrate(postgres.url, database.secret)
-    committer = Committer(lambda: connect(database.url("writer"), "committer"))
-    await committer.start()
-    log = Log(database, committer)
+async def test_a_database_that_crashes_in_mid_rebuild_brings_back_a_view_that_is_whole(mortal):
+    database, log, workers = mortal.database, mortal.log, mortal.workers
     store = Store(database.url("projector"), database.role("reader"), [database.master_key])
-    workers = Workers(database, valkey.url, mail, logged)
-    children: list[subprocess.Popen[bytes]] = []
-    try:
-        people = [uuid7() for _ in range(60)]
-        for person in people:
-            await log.add(person, UserRegistered("u@example.com"), DisplayNameChanged("A"))
-        workers.start()
-        await until(lambda: _serves(database, USERS.view), 60)
-        for reached in ({"building"}, {"indexing", "following", "done"}):
-            await database.query("DELETE FROM rebuilds")
-            children.append(rebuild(store))
+    people = [uuid7() for _ in range(60)]
+    for person in people:
+        await log.add(person, UserRegistered("u@example.com"), DisplayNameChanged("A"))
+    workers.start()
+    await until(lambda: _serves(database, USERS.view), 60)
+    for reached in ({"building"}, {"indexing", "following", "done"}):
+        await database.query("DELETE FROM rebuilds")
+        child = rebuild(store)
+        try:
             await until(partial(_is, database, reached), 60)
-            crash(postgres)
-            await asyncio.to_thread(children[-1].wait, 60)
-            postgres.start()
-            await workers.reach(await log.add(people[0], DisplayNameChanged("B")), 60)
-            await whole(database, store, len(people))
-        before = await whole(database, store, len(people))
-        connection = await connect(store.url, "asking")
-        await ask(connection, USERS)
-        await until(lambda: _under_way_or_over(database, before), 60)
-        crash(postgres)
-        connection.terminate()
-        postgres.start()
-        await until(lambda: _is(database, {"done"}), 60)
-        assert await whole(database, store, len(people)) != before
-    finally:
-        for child in children:
+            mortal.crash()
+            await asyncio.to_thread(child.wait, 60)
+        finally:
             end(child)
-        for worker in workers.children:
-            workers.kill(worker)
-        await committer.stop()
-        postgres.stop()
+        mortal.postgres.start()
+        await workers.reach(await log.add(people[0], DisplayNameChanged("B")), 60)
+        await whole(database, store, len(people))
+    before = await whole(database, store, len(people))
+    connection = await connect(store.url, "asking")
+    await ask(connection, USERS)
+    await until(lambda: _under_way_or_over(database, before), 60)
+    mortal.crash()
+    connection.terminate()
+    mortal.postgres.start()
+    await until(lambda: _is(database, {"done"}), 60)
+    assert await whole(database, store, len(people)) != before
 
 
 async def whole(database: Database, store: Store, keys: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 import redis
 from uuid_utils.compat import uuid7
 
-from api.embedded import Postgres, Valkey
+from api.embedded import Valkey
 from api.ports import free_port
 from events.committer import Committer
 from events.connections import connect
@@ -20,7 +20,7 @@ from tests.children import started
 from tests.debian import debian_redis
 from tests.projections.log import Log
 from tests.support import Database, until
-from tests.worker.conftest import Workers, crash
+from tests.worker.conftest import Workers
 
 
 def registration(number: int) -> UserRegistered:
@@ -118,33 +118,19 @@ async def test_without_a_queue_the_work_goes_on_and_with_it_as_well(database, lo
             workers.kill(child)
 
 
-async def test_a_database_that_crashes_is_waited_for(valkey, mail, logged, tmp_path):
-    postgres = Postgres(tmp_path / "server")
-    postgres.start()
-    database = Database(postgres.url)
-    await migrate(postgres.url, database.secret)
-    committer = Committer(lambda: connect(database.url("writer"), "committer"))
-    await committer.start()
-    log = Log(database, committer)
-    workers = Workers(database, valkey.url, mail, logged)
-    try:
-        worker = workers.start()
-        ada = uuid7()
-        await workers.reach(await log.add(ada, registration(1)))
-        crash(postgres)
-        await asyncio.sleep(0.5)
-        postgres.start()
-        position = await log.add(ada, EmailVerified())
-        await workers.reach(position, 10)
-        assert (await workers.rows())[ada]["status"] == "active"
-        crash(postgres)
-        await workers.stop_at_once(worker)
-    finally:
-        for child in workers.children:
-            workers.kill(child)
-        postgres.start()
-        await committer.stop()
-        postgres.stop()
+async def test_a_database_that_crashes_is_waited_for(mortal):
+    workers = mortal.workers
+    worker = workers.start()
+    ada = uuid7()
+    await workers.reach(await mortal.log.add(ada, registration(1)))
+    mortal.crash()
+    await asyncio.sleep(0.5)
+    mortal.postgres.start()
+    position = await mortal.log.add(ada, EmailVerified())
+    await workers.reach(position, 10)
+    assert (await workers.rows())[ada]["status"] == "active"
+    mortal.crash()
+    await workers.stop_at_once(worker)
 
 
 async def test_it_waits_for_a_database_that_is_not_migrated_yet(postgres, valkey, mail, logged):
