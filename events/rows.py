@@ -6,11 +6,14 @@ from uuid import UUID
 
 from events.connections import Reading
 
-__all__ = ["COLUMNS", "OF_A_STREAM", "log_rows", "stream_rows", "streams_rows"]
+__all__ = ["COLUMNS", "OF_A_STREAM", "OF_FACTS", "log_rows", "stream_rows", "streams_rows"]
 
 COLUMNS: Final = (
     "originator_id, originator_version, topic, state, notification_id, stream_type, subject_id, recorded_at, metadata"
 )
+
+OF_FACTS: Final = COLUMNS.replace("metadata", "NULL::text AS metadata")
+"""For read models and reactions, which look at no metadata either, though they read rows as everyone does."""
 
 OF_A_STREAM: Final = "originator_version, topic, state, notification_id, stream_type, subject_id, recorded_at"
 """For decisions, which know the stream and never look at metadata: a third of a long stream's time is in that text."""
@@ -81,6 +84,7 @@ async def log_rows(
     topics: Sequence[str] | None = None,
     subject_id: UUID | None = None,
     stream_type: str | None = None,
+    columns: str = COLUMNS,
 ) -> list[Any]:
     """Rows of `COLUMNS` in commit order: those after a position, until one (included), of these types, at most `limit`.
 
@@ -92,4 +96,4 @@ async def log_rows(
     question.where("topic = ANY(?)", list(topics) if topics else None)
     question.where("subject_id = ?", subject_id)
     question.where("stream_type = ?", stream_type)
-    return await question.rows(connection, "notification_id", limit)
+    return await question.rows(connection, "notification_id", limit, columns)

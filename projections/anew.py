@@ -11,7 +11,7 @@ from events.codec import decode
 from events.data_keys import DataKeys
 from events.event import Recorded
 from events.keys import MasterKey
-from events.store import COLUMNS
+from events.rows import OF_FACTS
 from projections.folding import Fact, Unreadable, fold, fold_whole
 from projections.read_model import ReadModel, Row
 from projections.topics import known_topics
@@ -25,7 +25,7 @@ LAST: Final = UUID(int=2**128 - 1)
 EVENTS_AT_ONCE: Final = 10_000
 
 _PAGE: Final = f"""
-    SELECT {COLUMNS} FROM stored_events
+    SELECT {OF_FACTS} FROM stored_events
     WHERE (subject_id, notification_id) > ($1, $2) AND subject_id <= $3 AND notification_id <= $4
         AND (topic = ANY($5) OR topic <> ALL($6))
     ORDER BY subject_id, notification_id LIMIT $7
@@ -119,13 +119,13 @@ class Anew(Generic[R]):
             place = page[-1]["subject_id"], page[-1]["notification_id"]
 
     def _fact(self, row: Any, keys: DataKeys | None) -> Fact:
-        stream_id, version, topic, state, position, stream_type, subject, recorded_at, metadata = row
+        stream_id, version, topic, state, position, stream_type, subject, recorded_at, _ = row
         key = None if keys is None else keys.fetched(subject)
         try:
             event = decode(topic, state, stream_id, version, key)
         except Exception as error:  # noqa: BLE001 - whoever asked decides what becomes of it
             return Unreadable(position, subject, error)
-        return Recorded(event, position, stream_id, stream_type, version, subject, recorded_at, metadata or "")
+        return Recorded(event, position, stream_id, stream_type, version, subject, recorded_at)
 
     def _folded(self, facts: list[Fact]) -> Folded[R]:
         key = facts[0].subject_id

@@ -1,4 +1,7 @@
-"""Who builds ranges of keys: this process, or processes beside it, told on pipes, which end when this one does."""
+"""Who builds ranges of keys: this process, or processes beside it, told on pipes, which end when this one does.
+
+In one process two build by turns: while one folds, the database looks up events or takes in rows for the other.
+"""
 
 import asyncio
 import contextlib
@@ -21,6 +24,7 @@ from projections.serving import builder_name
 __all__ = ["Build", "BuilderLost", "Builds", "Refused", "builders", "here"]
 
 PATIENCE_SECONDS: Final = 5.0
+BY_TURNS: Final = 2
 
 
 class BuilderLost(Exception):
@@ -128,8 +132,6 @@ async def beside(build: Build) -> AsyncIterator[Builds]:
 @asynccontextmanager
 async def builders(build: Build, model: ReadModel[Any], processes: int) -> AsyncIterator[list[Builds]]:
     """So many processes that build; with none of them, it is done here."""
+    made = [beside(build) for _ in range(processes)] or [here(build, model) for _ in range(BY_TURNS)]
     async with contextlib.AsyncExitStack() as stack:
-        if not processes:
-            yield [await stack.enter_async_context(here(build, model))]
-        else:
-            yield [await stack.enter_async_context(beside(build)) for _ in range(processes)]
+        yield [await stack.enter_async_context(one) for one in made]

@@ -11,7 +11,6 @@ from typing import Final
 
 import asyncpg
 from msgspec import Struct
-from msgspec.structs import replace
 
 __all__ = [
     "FADES_SECONDS",
@@ -21,7 +20,6 @@ __all__ = [
     "Overtaken",
     "begin_at",
     "lock_key",
-    "move",
     "prepare",
     "release",
     "take",
@@ -143,50 +141,3 @@ async def take(connection: asyncpg.Connection, consumer: str, partition: int) ->
 async def release(connection: asyncpg.Connection, consumer: str, partition: int) -> None:
     """Let go of a partition that `take` gave."""
     await connection.execute("SELECT pg_advisory_unlock($1, $2)", lock_key(consumer), partition)
-
-
-_MOVE: Final = f"""
-    WITH moved AS (
-        UPDATE checkpoints SET position = $5, moved_at = clock_timestamp(), taken = taken + $8,
-            lately = lately * exp(least(extract(epoch FROM moved_at - clock_timestamp())::float8, 0) / {FADES_SECONDS}) + $8
-        WHERE consumer = $1 AND partition = $2 AND partitions = $3 AND position = $4
-            AND follows IS NOT DISTINCT FROM $9
-        RETURNING position
-    )
-    SELECT CASE WHEN $6 THEN set_config('synchronous_commit', 'off', true) END,
-           CASE WHEN $7 THEN pg_notify('projected', $1 || ':' || $2 || ':' || $5) END
-    FROM moved
-"""  # noqa: S608 - made of constants
-
-
-async def move(
-    connection: asyncpg.Connection,
-    checkpoint: Checkpoint,
-    position: int,
-    *,
-    taken: int = 0,
-    lasting: bool = False,
-    tell: bool = True,
-) -> Checkpoint:
-    """Move a checkpoint, in the transaction that writes what it stands for; `tell` announces it once that commits.
-
-    `taken` is how many events that concern the partition lie between.
-
-    Unless `lasting`, the transaction does not wait for the disk: should the server fail, the checkpoint and what was written
-    with it are lost together and made again from the log. Raises `Overtaken` when it is not where it was read.
-    """
-    moved = await connection.fetchrow(
-        _MOVE,
-        checkpoint.consumer,
-        checkpoint.partition,
-        checkpoint.partitions,
-        checkpoint.position,
-        position,
-        not lasting,
-        tell,
-        taken,
-        checkpoint.follows,
-    )
-    if moved is None:
-        raise Overtaken(checkpoint.consumer)
-    return replace(checkpoint, position=position)

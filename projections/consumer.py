@@ -6,6 +6,7 @@ import asyncpg
 from msgspec import Struct
 
 from projections.checkpoints import Checkpoint
+from projections.recent import Recent
 
 __all__ = ["Consumer", "Step"]
 
@@ -31,6 +32,9 @@ class Consumer(Protocol):
         """To be done when a partition was taken, before its first step."""
         ...
 
-    async def step(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> Step:
-        """Take in the next events of the partition and move its checkpoint. Raises `Overtaken` when others moved it."""
+    async def step(self, connection: asyncpg.Connection, checkpoint: Checkpoint, recent: Recent | None = None) -> Step:
+        """Take in the next events of the partition and move its checkpoint. Raises `Overtaken` when others moved it.
+
+        `recent` is given to partitions that have been at the log's end, which then need not ask for themselves.
+        """
         ...

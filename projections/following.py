@@ -1,15 +1,15 @@
 """The next events of a partition: those that concern it, and how far the log has been looked through for them."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
 from msgspec import Struct
 
-from events.store import COLUMNS
+from events.rows import OF_FACTS
 from projections.checkpoints import Checkpoint
+from projections.topics import known_topics
 
-__all__ = ["MOST_EVENTS", "Next", "next_events"]
+__all__ = ["MOST_EVENTS", "Concern", "Next", "next_events"]
 
 MOST_EVENTS: Final = 5_000
 """Rows that one statement writes best; a batch is what has gathered since the last one, up to this."""
@@ -21,7 +21,7 @@ _QUESTION: Final = f"""
     SELECT log.head, log.head AS most, next.*
     FROM (SELECT coalesce(max(notification_id), 0) AS head FROM stored_events) AS log
     LEFT JOIN LATERAL (
-        SELECT {COLUMNS} FROM stored_events
+        SELECT {OF_FACTS} FROM stored_events
         WHERE notification_id > $1 AND notification_id <= $1 + {SPAN}
             AND (topic = ANY($2) OR $3 AND topic <> ALL($4))
             AND (get_byte(uuid_send(subject_id), 15) % $5 = $6 OR subject_id IS NULL AND topic = ANY($2))
@@ -42,6 +42,13 @@ _BEHIND_ANOTHER: Final = (
 )
 
 
+class Concern(Struct, frozen=True):
+    """What a consumer takes: events of these topics and, where `strange`, those about someone that this version does not know."""
+
+    topics: frozenset[str]
+    strange: bool = False
+
+
 class Next(Struct, frozen=True):
     """Rows of the log; `position` is how far it was looked through, `behind` whether there is more.
 
@@ -57,25 +64,23 @@ class Next(Struct, frozen=True):
 async def next_events(
     connection: asyncpg.Connection,
     checkpoint: Checkpoint,
-    topics: Sequence[str],
-    known: Sequence[str] | None = None,
+    concern: Concern,
     limit: int = MOST_EVENTS,
     *,
     looked: int = 0,
 ) -> Next:
-    """What follows a checkpoint, in one question and so of one moment.
+    """What follows a checkpoint and concerns it, in one question and so of one moment.
 
-    Events about the partition's subjects, or about nobody, whose topic is among `topics`; where the topics that this version knows are
-    given, also those about its subjects that it does not. Up to `looked` there is nothing.
+    Events about nobody concern all partitions. Up to `looked` there is nothing.
     """
     after = max(checkpoint.position, looked)
     follows = () if checkpoint.follows is None else (checkpoint.follows,)
     rows = await connection.fetch(
         _BEHIND_ANOTHER if follows else _QUESTION,
         after,
-        topics,
-        known is not None,
-        known or [],
+        list(concern.topics),
+        concern.strange,
+        known_topics() if concern.strange else [],
         checkpoint.partitions,
         checkpoint.partition,
         limit,

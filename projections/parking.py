@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from events.store import COLUMNS
+from events.rows import OF_FACTS
 from projections.checkpoints import Checkpoint
 from projections.folding import Parked
 
@@ -21,7 +21,7 @@ class ViewParked(Exception):
 
 
 _ROWS: Final = f"""
-    SELECT {COLUMNS} FROM stored_events WHERE notification_id = ANY(ARRAY(
+    SELECT {OF_FACTS} FROM stored_events WHERE notification_id = ANY(ARRAY(
         SELECT position FROM parked_events WHERE consumer = $1 AND partition = $2 AND position > $3
             AND ($4::uuid IS NULL OR key = $4)
         ORDER BY position LIMIT $5

@@ -8,12 +8,14 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from sqlalchemy import ARRAY, JSON, Text, any_, cast, column, delete, func, select
+from sqlalchemy import ARRAY, JSON, Text, any_, cast, column, delete, func, select, table, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from events.connections import Reading
+from projections.checkpoints import Checkpoint, Overtaken
 from projections.database import Statement, ddl, given
+from projections.moving import move, move_arguments, move_with
 from projections.read_model import ReadModel, Row
 
 __all__ = ["Rows", "Stored"]
@@ -21,6 +23,7 @@ __all__ = ["Rows", "Stored"]
 R = TypeVar("R", bound=Row)
 _CREATE_LOCK: Final = 0x76696577
 ROWS_AT_ONCE: Final = 5_000
+NOTHING_WRITTEN: Final = "INSERT 0 0"
 _json: Final = msgspec.json.Encoder()
 
 
@@ -53,6 +56,7 @@ class Rows(Generic[R]):
         self._names = [str(column.name) for column in columns]
         self._crossings = [_crossing(column.type) for column in columns]
         self._to_text = [None if crossing is None else crossing[0] for crossing in self._crossings]
+        self._json_at = [place for place, to_text in enumerate(self._to_text) if to_text is _to_json]
         self._get_all: Callable[[R], tuple[Any, ...]] = attrgetter(*self._names)
         self._key = model.key
         self._closed_by = model.closed_by
@@ -72,8 +76,9 @@ class Rows(Generic[R]):
         self._seen = Statement(select(key, func.max(stored.position)).where(key == keys).group_by(key))
         self._remove = Statement(delete(model.table).where(key == keys))
         self._write = Statement(self._upsert(model.identity))
+        self._write_moving = move_with(Statement(self._upsert(model.identity, moving=True)).sql, len(self._names))
 
-    def _upsert(self, identity: Sequence[str]) -> Any:
+    def _upsert(self, identity: Sequence[str], *, moving: bool = False) -> Any:
         columns = list(self._table.columns)
         wire = [Text() if crossing else column.type for column, crossing in zip(columns, self._crossings, strict=True)]
         rows = func.unnest(*(given(name, ARRAY(kind)) for name, kind in zip(self._names, wire, strict=True)))
@@ -82,7 +87,8 @@ class Rows(Generic[R]):
             cast(named.columns[target.name], target.type) if crossing else named.columns[target.name]
             for target, crossing in zip(columns, self._crossings, strict=True)
         ]
-        upsert = insert(self._table).from_select(self._names, select(*values))
+        source = named.join(table("told"), true()) if moving else named
+        upsert = insert(self._table).from_select(self._names, select(*values).select_from(source))
         changes = {name: upsert.excluded[name] for name in self._names if name not in identity}
         return upsert.on_conflict_do_update(index_elements=identity, set_=changes)
 
@@ -136,6 +142,18 @@ class Rows(Generic[R]):
         if rows:
             await self._write.execute(connection, **dict(self._columns_of(rows)))
 
+    async def write_moving(
+        self, connection: Reading, rows: Sequence[R], checkpoint: Checkpoint, position: int, taken: int
+    ) -> None:
+        """The same in one statement with moving a checkpoint, or not at all: raises `Overtaken`."""
+        if not rows:
+            await move(connection, checkpoint, position, taken=taken)
+            return
+        arguments = self._write.arguments(dict(self._columns_of(rows)))
+        moving = move_arguments(checkpoint, position, taken=taken)
+        if await connection.execute(self._write_moving, *arguments, *moving) == NOTHING_WRITTEN:
+            raise Overtaken(checkpoint.consumer)
+
     def _columns_of(self, rows: Sequence[R]) -> Iterable[tuple[str, list[Any]]]:
         for name, crossing in zip(self._names, self._crossings, strict=True):
             values = [getattr(row, name) for row in rows]
@@ -150,12 +168,13 @@ class Rows(Generic[R]):
                 self._table.name, schema_name=self._table.schema, columns=self._names, records=map(self._record, rows)
             )
 
-    def _record(self, row: R) -> tuple[Any, ...]:
+    def _record(self, row: R) -> list[Any]:
         """What COPY is given: arrays as they are, and JSON as text."""
-        return tuple(
-            _to_json(value) if to_text is _to_json and value is not None else value
-            for value, to_text in zip(self._get_all(row), self._to_text, strict=True)
-        )
+        values = [*self._get_all(row)]
+        for place in self._json_at:
+            if values[place] is not None:
+                values[place] = _to_json(values[place])
+        return values
 
     async def remove(self, connection: Reading, keys: Collection[UUID]) -> None:
         """Remove all rows of these keys."""

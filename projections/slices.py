@@ -12,6 +12,7 @@ from events.tail import Wakeups
 from projections.causes import told
 from projections.checkpoints import Checkpoint, Overtaken, release, take
 from projections.consumer import Consumer
+from projections.recent import Recent
 
 __all__ = ["SLICE_SECONDS", "Slices"]
 
@@ -24,13 +25,14 @@ _log = structlog.get_logger()
 class Slices:
     """Takes partitions, steps them through the log and waits for what comes next; one a process.
 
-    Each partition is held on a connection of its own out of the pool. `stop` ends all slices after their present step.
+    Each partition is held on a connection of its own out of the pool, which has some more for what they do together. `stop` ends all slices after their present step.
     """
 
     def __init__(self, pool: asyncpg.Pool, wakeups: Wakeups, stepped: Callable[[Consumer, int], None]) -> None:
         """`stepped` is told how many events concerned a consumer after each step that found any."""
         self._pool = pool
         self._wakeups = wakeups
+        self._recent = Recent(pool, wakeups)
         self._stepped = stepped
         self._held: set[asyncio.Event] = set()
         self._failing: set[tuple[str, int]] = set()
@@ -81,14 +83,17 @@ class Slices:
     async def _follow(
         self, connection: asyncpg.Connection, consumer: Consumer, checkpoint: Checkpoint, until: float
     ) -> None:
+        """Each slice begins with a look of its own: announcements that were lost cost no more than the slice before it."""
         await consumer.begin(connection, checkpoint)
+        recent = None
         with self._wakeups.woken() as woken:
             self._held.add(woken)
             try:
                 while not self.stopping:
                     woken.clear()
-                    step = await consumer.step(connection, checkpoint)
+                    step = await consumer.step(connection, checkpoint, recent)
                     checkpoint = step.checkpoint
+                    recent = None if step.behind else self._recent
                     if step.events:
                         self._stepped(consumer, step.events)
                     if not step.behind and not self.stopping:

@@ -7,11 +7,13 @@ import asyncpg
 from msgspec.structs import replace
 
 from events.event import Event
-from projections.checkpoints import Checkpoint, move
+from projections.checkpoints import Checkpoint
 from projections.consumer import Step
-from projections.following import next_events
+from projections.following import Concern, next_events
 from projections.idling import Idling
+from projections.moving import move
 from projections.reactions.deliveries import Owed, owe
+from projections.recent import Recent
 
 __all__ = ["Reaction"]
 
@@ -29,6 +31,7 @@ class Reaction:
         self.name = name
         self._idling = Idling(TELLS_EVERY_SECONDS)
         self._slots = {event.__name__: slot for event, slot in slots.items()}
+        self._concern = Concern(frozenset(self._slots))
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -39,12 +42,13 @@ class Reaction:
         """A reaction has nothing to remember of before."""
         self._idling.begin(checkpoint)
 
-    async def step(self, connection: asyncpg.Connection, checkpoint: Checkpoint) -> Step:
+    async def step(self, connection: asyncpg.Connection, checkpoint: Checkpoint, recent: Recent | None = None) -> Step:
         """Write down what the next events call for, and move the checkpoint: both are on disk when this returns.
 
         A checkpoint that moves alone does not wait for the disk: should it be lost, nothing is found again. Nobody waits for a reaction, so its positions are not announced.
         """
-        found = await next_events(connection, checkpoint, self.topics, looked=self._idling.looked(checkpoint))
+        ask = next_events if recent is None else recent.next_events
+        found = await ask(connection, checkpoint, self._concern, looked=self._idling.looked(checkpoint))
         if not found.rows:
             if found.position == checkpoint.position:
                 return Step(checkpoint, found.behind, 0)

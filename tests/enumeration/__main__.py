@@ -17,6 +17,7 @@ from tests.enumeration.house import House, servers
 from tests.enumeration.people import people
 from tests.enumeration.questions import QUESTIONS, Question
 from tests.enumeration.sampling import Samples, sample
+from tests.support import until
 
 HELP = """Ask about addresses of every kind, and see whether answers tell the kinds apart; prints one table.
 
@@ -123,10 +124,11 @@ class _Run:
         await house.open()
         await self._warm_up(asking)
         found = []
-        for question in asking:
-            found += await self._found("idle", [question], self._samples)
         if self._clients:
             found += await self._found("loaded", asking, self._samples, self._clients)
+            await until(house.settled, 600, pause=1)
+        for question in asking:
+            found += await self._found("idle", [question], self._samples)
         house.stop_mail()
         found += await self._found("no mail", asking, self._few, timed=False)
         return sorted(found, key=lambda finding: finding.question)

@@ -237,8 +237,10 @@ async def test_a_holder_that_was_overtaken_writes_nothing(log, view):
 
 
 async def test_a_step_that_is_cut_off_leaves_nothing_and_is_done_again(database, log, view, monkeypatch):
+    """Rows alone are written in one statement; with something to park, in several."""
     ada = uuid7()
     position = await log.add(ada, registered, EmailVerified())
+    await log.add_raw(uuid7(), "FromTheFuture", b"{}")
     doomed = await connect(database.url("projector"), "doomed")
     projector = Projector(USERS, DataKeys(database.master))
     write = projector._rows.write
@@ -252,7 +254,7 @@ async def test_a_step_that_is_cut_off_leaves_nothing_and_is_done_again(database,
     assert checkpoint
     with pytest.raises((asyncpg.InterfaceError, asyncpg.PostgresError, OSError)):
         await projector.step(doomed, checkpoint)
-    assert (await view.rows(), await view.positions()) == ({}, [0])
+    assert (await view.rows(), await view.positions(), await view.parked()) == ({}, [0], [])
     await until(lambda: unheld(view.connection, [USERS.consumer]))
     await view.catch_up()
     assert (await view.rows())[ada]["position"] == position

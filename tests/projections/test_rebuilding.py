@@ -13,9 +13,10 @@ from events.connections import connect
 from events.event import Actor
 from events.user import DisplayNameChanged, EmailVerified, RegistrationSuperseded, RoleGranted, UserRegistered
 from projections.anew import Unfoldable
-from projections.checkpoints import Overtaken, move, take
+from projections.checkpoints import Overtaken, take
 from projections.dropping import drop_kept
 from projections.keeping import Store
+from projections.moving import move
 from projections.positions import ViewBehind
 from projections.published import publish_what_serves
 from projections.read_model import ReadModel
