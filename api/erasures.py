@@ -7,6 +7,7 @@ from litestar import Controller, Response, delete, post
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
+from api.alarms import alarmed
 from api.asking import answered, ask, recorded_headers
 from api.auth import signed_in
 from api.bodies import Body, JsonRequest
@@ -92,7 +93,8 @@ class Erasures(Controller):
         if data is None or data.password is None:
             raise InvalidFields(errors=[NEEDS_PASSWORD])
         command = only_at(RequestErasure(user_id, data.password), user_id, if_match)
-        outcome = await ask(request, command, reason)
+        with alarmed("a stored password", WrongPassword):
+            outcome = await ask(request, command, reason)
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, caller)))
 
     @delete(

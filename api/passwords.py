@@ -6,6 +6,7 @@ from litestar import Controller, Response, post
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
+from api.alarms import alarmed
 from api.asking import Accepted, accepted, ask, recorded_headers
 from api.auth import in_session
 from api.bodies import Body, JsonRequest
@@ -97,7 +98,8 @@ class Passwords(Controller):
         require_sight(request, user_id, None)
         await require_step_up(request)
         command = only_at(ChangePassword(user_id, data.password, data.new_password), user_id, if_match)
-        outcome = await ask(request, command, data.reason)
+        with alarmed("a stored password", WrongPassword):
+            outcome = await ask(request, command, data.reason)
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, request.user)))
 
 

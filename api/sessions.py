@@ -10,6 +10,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CON
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from api.alarms import alarmed
 from api.asking import answered, ask, recorded_headers, runtime_of
 from api.auth import in_session, signed_in
 from api.bodies import Body, JsonRequest
@@ -114,7 +115,8 @@ class Sessions(Controller):
         revocations = runtime_of(request).revocations
         known = await revocations.catch_up()
         try:
-            outcome = await ask(request, RefreshSession(data.refresh_token))
+            with alarmed("a stored refresh token", InvalidRefreshToken):
+                outcome = await ask(request, RefreshSession(data.refresh_token))
         except InvalidRefreshToken:
             await revocations.catch_up()  # a session that was ended for reuse is over before it is answered
             raise

@@ -1,8 +1,8 @@
 """Signing in, in each of the ways that there are."""
 
-import structlog
 from msgspec import UNSET, UnsetType
 
+from api.alarms import alarmed
 from api.asking import ask, runtime_of
 from api.bodies import Body, JsonRequest
 from api.credentials import Assertion, plain
@@ -18,8 +18,6 @@ from commands.signed_in import SignedIn
 from commands.take_second_step import TakeSecondStep
 
 __all__ = ["SignInBody", "sign_in"]
-
-_log = structlog.get_logger()
 
 
 class SignInBody(Body, frozen=True):
@@ -54,14 +52,12 @@ async def sign_in(request: JsonRequest, data: SignInBody) -> Outcome[SignedIn]:
 
 async def _first_step(request: JsonRequest, email: str, password: str) -> Outcome[SignedIn]:
     device = device_token_of(request)
-    # Strangers must not use up what a known device has; one that only says that it is known is a stranger to `SignIn`.
-    key = any_key(runtime_of(request).rules.claims_key, email)
-    await limited(request, SIGN_IN, account=key + (device or "").encode())
-    try:
+    process = runtime_of(request)
+    key = any_key(process.rules.claims_key, email)
+    # Strangers must not use up what a known device has, nor have as much again for each device that they make up.
+    await limited(request, SIGN_IN, account=key + await process.handler.device_at(key, device))
+    with alarmed("a stored password", InvalidCredentials):
         return await ask(request, SignIn(email, password, device))
-    except ValueError as error:  # what is kept of the password is no hash, or does not open
-        _log.error("a stored password is broken", exc_info=error)
-        raise InvalidCredentials from None
 
 
 async def _second_step(request: JsonRequest, data: SignInBody, challenge: str) -> Outcome[SignedIn]:
@@ -73,17 +69,11 @@ async def _second_step(request: JsonRequest, data: SignInBody, challenge: str) -
         passkey=plain(data.passkey) if isinstance(data.passkey, Assertion) else None,
         device=device_token_of(request),
     )
-    try:
+    with alarmed("a stored second factor", InvalidSecondFactor):
         return await ask(request, command)
-    except ValueError as error:  # what is kept of the second factor does not open
-        _log.error("a stored second factor is broken", exc_info=error)
-        raise InvalidSecondFactor from None
 
 
 async def _with_passkey(request: JsonRequest, passkey: Assertion) -> Outcome[SignedIn]:
     await limited(request, SIGN_IN)
-    try:
+    with alarmed("a stored passkey", UnknownPasskey):
         return await ask(request, SignInWithPasskey(plain(passkey), device_token_of(request)))
-    except ValueError as error:  # what is kept of it does not open
-        _log.error("a stored passkey is broken", exc_info=error)
-        raise UnknownPasskey from None

@@ -3,13 +3,13 @@
 from typing import Any, Literal
 from uuid import UUID
 
-import structlog
 from litestar import Controller, Response, post
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
+from api.alarms import alarmed
 from api.asking import ask, recorded_headers
 from api.auth import in_session
 from api.bodies import Body, JsonRequest
@@ -28,8 +28,6 @@ from commands.errors import (
 from commands.step_up import StepUp
 
 __all__ = ["SteppingUp"]
-
-_log = structlog.get_logger()
 
 
 class StepUpBody(Body, frozen=True):
@@ -93,10 +91,7 @@ class SteppingUp(Controller):
             for name, value in asdict(data).items()
             if not isinstance(value, UnsetType)
         }
-        try:
+        with alarmed("a stored secret", WrongPassword if "password" in given else WrongSecondFactor):
             outcome = await ask(request, StepUp(session_id, caller.user_id, **given))
-        except ValueError as error:  # what is kept of the password or the factor is broken
-            _log.error("a stored secret is broken", exc_info=error)
-            raise (WrongPassword if "password" in given else WrongSecondFactor) from None
         token, seconds = access_token(request, outcome, outcome.position)
         return Response(SteppedUpToken(token, "Bearer", seconds), headers=recorded_headers(outcome))

@@ -10,6 +10,9 @@ from uuid import UUID
 from msgspec import Struct
 from uuid_utils.compat import uuid7
 
+from commands.addresses import EMAIL_SCOPE
+from commands.attempts import STRANGERS, device_of, forget_attempts
+from commands.errors import Refused
 from commands.passwords import Hasher
 from commands.reads import Reads
 from commands.receipts import IdempotentRequest, InFlight, Receipt, decoded, decoy, encoded
@@ -110,6 +113,11 @@ class Handler:
         async with self._in_flight.alone(context.idempotent.key):
             return await self._replayed(command, context.idempotent) or await self._decide(command, context)
 
+    async def device_at(self, key: bytes, token: str | None) -> bytes:
+        """The device that this token was given to when it signed in to the account that has an address; else that of strangers."""
+        owner = None if token is None else await self._reads.owner(EMAIL_SCOPE, key)
+        return STRANGERS if owner is None else device_of(self._rules.devices_key, owner, token)
+
     async def rehearse(self, command: Command[R], context: Context) -> tuple[R, tuple[Written, ...]]:
         """What the command would answer and record if it were asked now; nothing is recorded. Raises its own refusals."""
         unit = Unit(self._pool, self._reads, self._keys, self._known(context))
@@ -151,11 +159,8 @@ class Handler:
                     self._forget(unit)
                 if isinstance(conflict, KeyGone) and (gone := gone + 1) > MOST_WITHOUT_KEY:
                     raise LookupError(KEY_MISSING) from None
-                if (
-                    conflict.about == "receipt"
-                    and context.idempotent
-                    and (done := await self._replayed(command, context.idempotent))
-                ):
+                # Whatever was in the way, it may be what the same request has done in another process.
+                if context.idempotent and (done := await self._replayed(command, context.idempotent)):
                     return done
                 now = asyncio.get_running_loop().time()
                 deadline = deadline or now + DECIDE_FOR_SECONDS
@@ -164,6 +169,12 @@ class Handler:
                     raise StoreUnavailable(msg) from None
                 await asyncio.sleep(random.random() * 0.002)  # noqa: S311 - spreads out those who race
                 continue
+            except Refused:
+                if context.idempotent and (done := await self._replayed(command, context.idempotent)):
+                    return done
+                raise
+            for key in unit.pardoned:
+                await forget_attempts(self._pool, key)
             if unit.refusal is not None:
                 raise unit.refusal
             return outcome

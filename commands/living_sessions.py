@@ -31,7 +31,8 @@ async def living_sessions(
 ) -> tuple[int, list[LivingSession]]:
     """The position of the log's end, and all of them as of then at least, the newest first.
 
-    Raises `NoSuchUser` for who never was or is forgotten, `SealBroken` when what is kept was altered.
+    One of which what is kept was altered cannot be refreshed, and lives no more. Raises `NoSuchUser` for who never was or
+    is forgotten.
     """
     position = await head(pool)
     rows = await pool.fetch(
@@ -46,7 +47,10 @@ async def living_sessions(
         raise NoSuchUser
     sessions = []
     for row in rows:
-        family = Family.from_bytes(open_secret(key, row["owner_id"], KIND, row["revision"], row["sealed"]))
+        try:
+            family = Family.from_bytes(open_secret(key, row["owner_id"], KIND, row["revision"], row["sealed"]))
+        except ValueError:
+            continue
         if now < family.expires_at:
             sessions.append(
                 LivingSession(

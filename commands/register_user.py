@@ -55,16 +55,15 @@ class RegisterUser(Struct, frozen=True):
         """Claim the address, or find whose it is. The password is hashed either way, so that both take as long."""
         email = address(self.email)
         password = acceptable(self.password, email=email.written)
-        registration = UserRegistered(
-            email.written, display_name(self.display_name), None if self.locale is None else locale(self.locale)
-        )
+        named, speaks = display_name(self.display_name), None if self.locale is None else locale(self.locale)
         hashed = await unit.once("hash", lambda: unit.hasher.hash(password))
 
         owner_id = await unit.owner(EMAIL_SCOPE, claim_key(unit.rules.claims_key, email.canonical))
         asked_id = owner_id or unit.new_id()  # somebody is asked about in any case, so that it takes as long
         owner, secret = await unit.user(asked_id), await unit.secret(asked_id, PASSWORD)
         user_id = unit.new_id()
-        events = self.decide(owner, registration)
+        mailed = {} if owner.proved else owner.mailed_lately(unit.now)
+        events = self.decide(owner, UserRegistered(email.written, named, speaks, mailed))
         if events:
             await take_address(unit, user_id, email, owner_id, proven=False)
             unit.record_user(user_id, *events)

@@ -55,5 +55,5 @@ class ResetPassword(Struct, frozen=True):
         secret = await unit.secret(user_id, PASSWORD)
         await unit.keep_secret(user_id, PASSWORD, user_id, hashed.encode(), secret.revision if secret else 0)
         await end_sessions(unit, user_id)
-        await unit.forget_attempts(key)
+        unit.pardon(key)
         return ResetDone(device_token(unit.rules.devices_key, user_id, new_device()))

@@ -1,6 +1,7 @@
 """Signing in with a password."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from msgspec import Struct
 
@@ -17,6 +18,8 @@ from events.session import SessionStarted
 from events.user import UserEvent, UserLocked, VerificationRequested
 
 __all__ = ["SignIn"]
+
+GONE: Final = "The hash of somebody's password is gone, and the log does not say that it was taken away."
 
 
 class SignIn(Struct, frozen=True):
@@ -55,7 +58,8 @@ class SignIn(Struct, frozen=True):
     async def perform(self, unit: Unit) -> SignedIn:
         """Reserve an attempt, find the account by its claim and verify the password.
 
-        All of it takes as long where there is no such account, or no attempt left.
+        All of it takes as long where there is no such account, or no attempt left. Raises ValueError where what is kept
+        of the password is no hash, does not open, or is gone.
         """
         key = any_key(unit.rules.claims_key, self.email)
         user_id, user = await owner_of(unit, key)
@@ -66,6 +70,8 @@ class SignIn(Struct, frozen=True):
             shut_out = not attempt.reserved or (device == STRANGERS and user.locked(unit.now))
             hashed = secret.plain.decode() if secret and user.active and not shut_out else None
             verified = await unit.once(("verify", hashed), lambda: place.verify(self.password, hashed))
+        if secret is None and user.active and user.keeps_password and await unit.user(user_id) == user:
+            raise ValueError(GONE)
         try:
             events = self.decide(user, matches=verified.matches)
         except InvalidCredentials as refusal:

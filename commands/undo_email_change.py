@@ -11,7 +11,7 @@ from commands.links import UNDO_EMAIL_CHANGE, read_link
 from commands.secrets import PASSWORD
 from commands.unit import Unit
 from commands.user import FormerAddress, User
-from events.user import EmailChangeUndone, UserEvent
+from events.user import EmailChangeUndone, ErasureWithdrawn, UserEvent
 
 __all__ = ["UndoEmailChange"]
 
@@ -19,7 +19,8 @@ __all__ = ["UndoEmailChange"]
 class UndoEmailChange(Struct, frozen=True):
     """Have a former address again, and lose whoever took it away: every session ends, and the password is gone.
 
-    Addresses that came after it are free again. A new password is chosen by the link of a reset.
+    Addresses that came after it are free again, and an erasure that was asked for is withdrawn: its mail may have gone
+    to one of them. A new password is chosen by the link of a reset.
     """
 
     user_id: UUID
@@ -29,7 +30,8 @@ class UndoEmailChange(Struct, frozen=True):
         """The account has the address again that it had before the change of this version. Raises `LinkSpent`."""
         former = self.former(user, answered_version)
         assert isinstance(former.email, str), "an account that is active has not been forgotten"
-        return [EmailChangeUndone(former.email)]
+        undone: list[UserEvent] = [EmailChangeUndone(former.email)]
+        return undone if user.erasure_due_at is None else [*undone, ErasureWithdrawn()]
 
     def former(self, user: User, answered_version: int) -> FormerAddress:
         """The address before that change. Raises `LinkSpent` when it cannot be given back any more."""

@@ -116,6 +116,7 @@ class Unit:
         self.secrets: list[SecretChange] = []
         self.key_uses: dict[UUID, KeyUse] = {}
         self.data_keys: dict[UUID, DataKey] = {}
+        self.pardoned: list[bytes] = []
         self.refusal: Refused | None = None
         self.pretends = False
 
@@ -205,6 +206,10 @@ class Unit:
     async def forget_attempts(self, key: bytes, device: bytes | None = None) -> None:
         """Count anew what failed, from one device or from all; at once, whatever becomes of the command, and only once."""
         await self.once(("forgotten", key, device), lambda: forget_attempts(self._pool, key, device))
+
+    def pardon(self, key: bytes) -> None:
+        """Count anew what failed from all devices, once the command is recorded."""
+        self.pardoned.append(key)
 
     async def secrets_of(self, subject_id: UUID, kind: str) -> list[tuple[UUID, int, int]]:
         """(owner, revision, version of the owner's stream) of every secret of a kind that is kept of someone."""

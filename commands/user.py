@@ -1,6 +1,6 @@
 """What a command knows of a user, folded from the user's stream."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any, Final, assert_never
@@ -58,7 +58,7 @@ from events.user import (
     VerificationRequested,
 )
 
-__all__ = ["MOST_MAILS_AN_HOUR", "NOBODY", "FormerAddress", "Mail", "User", "evolve", "fold"]
+__all__ = ["MOST_MAILS_AN_HOUR", "NOBODY", "FormerAddress", "Mail", "User", "before", "evolve", "fold"]
 
 MOST_MAILS_AN_HOUR: Final = 5
 
@@ -90,7 +90,8 @@ class User(Struct, frozen=True):
     superseded or has lapsed is `over`, and so is who was `erased`. What was recorded of a session before position
     `sessions_end` is over as well. `erasure_due_at` is when the user is to be erased who asked for it. `imported` is how
     somebody came who was a user elsewhere. API keys that were issued before `keys_end` are over.
-    A sign-in whose first step was taken before version `first_steps_end` begins anew.
+    A sign-in whose first step was taken before version `first_steps_end` begins anew. Of who `keeps_password` a hash has to
+    be there; of who was imported there may be one.
     """
 
     id: UUID | None = None
@@ -125,6 +126,7 @@ class User(Struct, frozen=True):
     erasure_due_at: datetime | None = None
     erasure_version: int = 0
     erased: bool = False
+    keeps_password: bool = False
 
     @property
     def active(self) -> bool:
@@ -152,7 +154,16 @@ class User(Struct, frozen=True):
 
     def may_be_mailed(self, about: str, now: datetime) -> bool:
         """Whether one more fact makes us write to the address about this."""
-        return sum(at > now - timedelta(hours=1) for at in self.mailed.get(about, ())) < MOST_MAILS_AN_HOUR
+        return len(_within_the_hour(self.mailed.get(about, ()), now)) < MOST_MAILS_AN_HOUR
+
+    def mailed_lately(self, now: datetime) -> dict[str, tuple[datetime, ...]]:
+        """When the address was written to within the hour, about what."""
+        lately = {about: _within_the_hour(times, now) for about, times in self.mailed.items()}
+        return {about: times for about, times in lately.items() if times}
+
+
+def _within_the_hour(times: Iterable[datetime], now: datetime) -> tuple[datetime, ...]:
+    return tuple(at for at in times if at > now - timedelta(hours=1))
 
 
 NOBODY: Final = User()
@@ -175,7 +186,9 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
     match event:
         case UserRegistered(email=email, display_name=display_name, locale=locale):
             about = {"id": recorded.stream_id, "email": email, "display_name": display_name, "locale": locale}
-            return about | {"registered_at": recorded.recorded_at} | _verification_mailed(user, recorded)
+            begun = replace(user, mailed=event.mailed)
+            about |= {"registered_at": recorded.recorded_at, "keeps_password": True, "mailed": event.mailed}
+            return about | _verification_mailed(begun, recorded)
         case UserImported():
             return _imported(event, recorded)
         case ServiceAccountCreated(name=name):
@@ -196,10 +209,11 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
         case EmailChangeRequested() | EmailChanged() | EmailChangeUndone() | FormerAddressReleased():
             return _address_changes(user, event, recorded)
         case PasswordChanged():
-            return {**_NO_LINKS, "sessions_end": recorded.position, "first_steps_end": recorded.version}
+            ends = {"sessions_end": recorded.position, "first_steps_end": recorded.version}
+            return {**_NO_LINKS, **ends, "keeps_password": True}
         case PasswordReset():
             ends = {"sessions_end": recorded.position, "keys_end": recorded.position}
-            return {**_NO_LINKS, **ends, "first_steps_end": recorded.version}
+            return {**_NO_LINKS, **ends, "first_steps_end": recorded.version, "keeps_password": True}
         case PasswordResetRequested():
             return {"reset_version": recorded.version} | _mailed(user, recorded, Mail.PASSWORD_RESET)
         case DisplayNameChanged(display_name=display_name):
@@ -283,7 +297,8 @@ def _address_changes(
         case EmailChangeUndone(email=email):
             kept = user.former[: next((at for at, one in enumerate(user.former) if one.email == email), 0)]
             ends = {"sessions_end": recorded.position, "keys_end": recorded.position}
-            return {**_NO_LINKS, "email": email, "former": kept, **ends, "first_steps_end": recorded.version}
+            ends |= {"first_steps_end": recorded.version}
+            return {**_NO_LINKS, "email": email, "former": kept, **ends, "keeps_password": False}
         case FormerAddressReleased(email=email):
             return {"former": _without(user.former, email)}
         case unreachable:
@@ -316,3 +331,9 @@ def _verification_mailed(user: User, recorded: Recorded[UserEvent]) -> dict[str,
 def fold(history: Iterable[Recorded[Any]]) -> User:
     """The user after all of a stream's facts."""
     return reduce(evolve, history, NOBODY)
+
+
+def before(history: Sequence[Recorded[Any]], place: int) -> User:
+    """The user before the fact at a place; what was mailed before a registration was mailed to the same address."""
+    user, event = fold(history[:place]), history[place].event
+    return replace(user, mailed=event.mailed) if isinstance(event, UserRegistered) else user

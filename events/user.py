@@ -56,11 +56,16 @@ STREAM_TYPE = "user"
 
 
 class UserRegistered(Event, frozen=True):
-    """Someone registered with an address that is not proved to be theirs yet, and chose a password."""
+    """Someone registered with an address that is not proved to be theirs yet, and chose a password.
+
+    `mailed` is when the address was written to within the hour before, and about what, for registrations that this one
+    supersedes: what strangers can have mailed is counted for the address, and not for each registration.
+    """
 
     email: Personal[str]
     display_name: Personal[str | None] = None
     locale: Personal[str | None] = None
+    mailed: dict[str, tuple[datetime, ...]] = {}
 
 
 class UserImported(Event, frozen=True):

@@ -12,7 +12,7 @@ from email_validator import validate_email
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from msgspec import Struct
 
-from commands.user import NOBODY, fold
+from commands.user import NOBODY, User, before, fold
 from events.event import Event, Recorded
 from events.invitation import STREAM_TYPE as INVITATION
 from events.user import STREAM_TYPE
@@ -53,7 +53,7 @@ class Emails(Struct, frozen=True):
         user = fold(_own(history))
         if place is None or not user.active or not isinstance(user.email, str) or user.service:
             raise Obsolete("The account is gone.")
-        owed = Owed(user, fold(_own(history[:place])), history[place], delivery.now)
+        owed = Owed(user, _before(history, place), history[place], delivery.now)
         mail = MAILS[delivery.slot]
         if mail.about is not None and not owed.before.may_be_mailed(mail.about, owed.answered.recorded_at):
             raise Obsolete("The address was written to often enough in the hour before.")
@@ -75,6 +75,12 @@ class Emails(Struct, frozen=True):
             text = _templates.get_template(f"{delivery.slot}.{kind}").render(values)
             add(text, subtype="plain" if kind == "txt" else kind, charset="us-ascii", cte="7bit")
         return message
+
+
+def _before(history: Sequence[Recorded[Event]], place: int) -> User:
+    """The user before an event of their own stream, or of another of theirs."""
+    own = list(_own(history[: place + 1]))
+    return before(own, len(own) - 1) if history[place].stream_type == STREAM_TYPE else fold(own)
 
 
 def _own(history: Sequence[Recorded[Event]]) -> Iterator[Recorded[Event]]:

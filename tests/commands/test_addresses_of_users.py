@@ -21,6 +21,8 @@ from events.user import (
     EmailChangeRequested,
     EmailChangeUndone,
     EmailVerified,
+    ErasureRequested,
+    ErasureWithdrawn,
     FormerAddressReleased,
     PasswordChanged,
     PasswordReset,
@@ -87,6 +89,13 @@ class TestUndoEmailChange:
 
     def test_gives_the_former_address_back(self, given):
         given(*self.past).when(self.ask, answered_version=4).then(EmailChangeUndone("ada@example.com"))
+
+    def test_withdraws_an_erasure_that_was_asked_for(self, given):
+        """Whoever took the account may have asked, and was written to: the owner never heard of it."""
+        thief = ErasureRequested(NOON + timedelta(days=14))
+        kept = (EmailChangeUndone("ada@example.com"), ErasureWithdrawn())
+        given(*self.past, thief).when(self.ask, answered_version=4).then(*kept)
+        assert given(*self.past, thief, *kept).user.erasure_due_at is None
 
     def test_refuses_what_was_undone_or_released_or_never_was(self, given):
         undone, released = EmailChangeUndone("ada@example.com"), FormerAddressReleased("ada@example.com")

@@ -3,11 +3,13 @@ from uuid import UUID
 
 import pytest
 
+from api.conditions import only_at
+from api.reasons import StaleVersion
 from commands.errors import InvalidCredentials
 from commands.sign_in import SignIn
-from commands.unlock_user import LiftLock
+from commands.unlock_user import LiftLock, UnlockUser
 from events.user import EmailVerified, RegistrationLapsed, UserLocked, UserRegistered, UserSuspended, UserUnlocked
-from tests.muster import PASSWORD
+from tests.muster import PASSWORD, context
 from tests.support import NOON
 
 registered, proved = UserRegistered("ada@example.com"), EmailVerified()
@@ -53,3 +55,21 @@ async def test_any_device_signs_in_again(muster):
     assert (await muster.topics())[-1] == "UserUnlocked"
     await muster.database.query("UPDATE attempts SET until = now()")  # the database's clock is not turned
     assert (await muster.ask(SignIn("ada@example.com", PASSWORD))).user_id == user_id
+
+
+async def test_attempts_are_counted_anew_once_an_unlocking_is_recorded_and_not_before(muster):
+    user_id = await muster.registered()
+    for _ in range(muster.rules.sign_in_attempts):
+        with pytest.raises(InvalidCredentials):
+            await muster.ask(SignIn("ada@example.com", "wrong horse battery"))
+
+    async def counted():
+        return [row["count"] for row in await muster.database.query("SELECT count FROM attempts")]
+
+    spent = await counted()
+    await muster.handler.rehearse(UnlockUser(user_id), context)
+    with pytest.raises(StaleVersion):
+        await muster.ask(only_at(UnlockUser(user_id), user_id, '"1"'))
+    assert await counted() == spent == [muster.rules.sign_in_attempts]
+    await muster.ask(UnlockUser(user_id))
+    assert await counted() == []

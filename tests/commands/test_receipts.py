@@ -12,6 +12,7 @@ from commands.handler import Context
 from commands.receipts import IdempotencyKeyReused, InFlight, RequestInProgress, idempotent_request
 from commands.register_user import RegisterUser
 from commands.sign_in import SignIn
+from commands.verify_email import VerifyEmail
 from events.event import ANONYMOUS, Actor
 from tests.muster import PASSWORD, context
 
@@ -53,6 +54,29 @@ async def test_two_processes_at_once_have_one_effect_and_one_answer(muster):
     first, second = await asyncio.gather(*asked)
     assert first.position == second.position
     assert (await muster.topics()).count("DisplayNameChanged") == 1
+
+
+@pytest.mark.parametrize("late", ["before it reads", "before it appends"])
+async def test_what_can_be_done_once_only_is_answered_again_to_another_process(muster, late):
+    """The other one looked for a receipt before there was one, and then finds the link spent, or loses the race."""
+    user_id = (await muster.ask(RegisterUser("ada@example.com", PASSWORD))).user_id
+    ask = VerifyEmail(user_id, muster.link(user_id))
+    other = type(muster)(muster.database, muster.pool, muster.handler._committer, muster.handler._hasher)
+    first = []
+    name = "_replayed" if late == "before it reads" else "_append"
+    then = getattr(other.handler, name)
+
+    async def after_the_first(*arguments):
+        looked = await then(*arguments) if name == "_replayed" else None
+        if not first:
+            first.append(await muster.handler.handle(ask, keyed()))
+        return looked if name == "_replayed" else await then(*arguments)
+
+    setattr(other.handler, name, after_the_first)
+    second = await other.handler.handle(ask, keyed())
+    assert second.replayed
+    assert second.position == first[0].position
+    assert (await muster.topics()).count("EmailVerified") == 1
 
 
 async def test_another_request_with_the_same_key_is_refused(muster):

@@ -4,11 +4,13 @@ from uuid import UUID
 from commands.errors import AddressTaken
 from commands.register_user import RegisterUser
 from commands.user import Mail
+from events.store import read_log
 from events.user import (
     AddressRegisteredAgain,
     EmailVerified,
     RegistrationSuperseded,
     UserRegistered,
+    VerificationRequested,
 )
 from tests.support import NOON
 
@@ -55,6 +57,26 @@ def test_what_strangers_bring_about_hinders_no_other_mail(given):
 
 def test_supersedes_whoever_never_proved_the_address(given):
     given(registered).when(ask.decide_owner, new_id=someone, now=NOON).then(RegistrationSuperseded(someone))
+
+
+def test_what_an_address_was_mailed_counts_whoever_registers_with_it_next(given):
+    now = NOON + timedelta(minutes=59)
+    first = given(registered, *[VerificationRequested()] * 3).user
+    carried = first.mailed_lately(now)
+    assert [len(times) for times in carried.values()] == [4]
+    second = given(UserRegistered("ada@example.com", mailed=carried)).user
+    assert not second.may_be_mailed(Mail.VERIFICATION, NOON + timedelta(minutes=10))
+    assert second.may_be_mailed(Mail.PASSWORD_RESET, NOON)
+    assert second.may_be_mailed(Mail.VERIFICATION, NOON + timedelta(minutes=62, seconds=1))
+    assert first.mailed_lately(NOON + timedelta(hours=2)) == {}
+
+
+async def test_registering_again_and_again_mails_an_address_no_oftener(muster):
+    for _ in range(8):
+        await muster.ask(RegisterUser("ada@example.com", "correct horse battery"))
+    events = await read_log(muster.pool, muster.database.keys, after=0, limit=100)
+    made = [one.event for one in events if isinstance(one.event, UserRegistered)]
+    assert [len(event.mailed.get(Mail.VERIFICATION, ())) for event in made] == [0, 1, 2, 3, 4, 5, 5, 5]
 
 
 def test_supersedes_nobody_twice(given):

@@ -1,6 +1,8 @@
 """What is done to be rid of limits, to turn them on others, or to learn from them."""
 
 import asyncio
+import base64
+import os
 import signal
 import time
 import unicodedata
@@ -153,6 +155,23 @@ async def test_a_thousand_resets_for_one_victim_are_five(database, valkey, redis
     refused = [any(told.standing is not None and told.standing.refused for told in answer) for answer in answers]
     assert refused.count(False) == 5
     await counters.stop()
+
+
+async def test_a_device_that_is_made_up_has_no_attempts_of_its_own(database, valkey, redis):
+    limit = "4 per hour"
+    async with served(database, redis_url=valkey.url, limit_sign_in_by_account=limit) as site, projected(database):
+        user_id = await site.registered("ada@example.com")
+        await site.post(f"/v1/users/{user_id}/email/verify", {"token": site.link(user_id)})
+
+        async def tried(password: str, device: str | None = None) -> httpx.Response:
+            headers = {} if device is None else {"Cookie": f"muster_device={device}"}
+            return await site.post("/v1/sessions", {"email": "ada@example.com", "password": password}, headers=headers)
+
+        known = (await tried(PASSWORD)).cookies["muster_device"]
+        made_up = [base64.urlsafe_b64encode(os.urandom(48)).decode() for _ in range(5)]
+        assert [(await tried("a wrong guess", device)).status_code for device in made_up] == [401] * 3 + [429] * 2
+        assert (await tried(PASSWORD)).status_code == 429
+        assert [(await tried(PASSWORD, known)).status_code for _ in range(5)] == [201] * 4 + [429]
 
 
 async def test_known_and_unknown_addresses_are_limited_and_told_alike(database, valkey, redis):

@@ -3,11 +3,13 @@
 import asyncio
 import time
 import unicodedata
+from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from events.connections import connect
-from tests.api.site import PASSWORD, projected, served
+from tests.api.site import PASSWORD, Site, projected, served
 from tests.support import Database
 
 pytestmark = pytest.mark.real_hashes
@@ -67,18 +69,52 @@ async def test_ones_own_address_and_the_products_name_are_refused(site):
         assert answer.status_code == 400, password
 
 
-@pytest.mark.parametrize("sealed", ["gone", "altered"])
-async def test_a_stored_hash_that_is_missing_or_broken_is_401(fresh, sealed):
-    person = await fresh.person()
-    owner = await connect(fresh.database.owner_url, "tests")
-    if sealed == "gone":
-        await owner.execute("DELETE FROM secrets WHERE owner_id = $1", person.id)
+async def break_secrets(site: Site, subject: UUID, how: str) -> None:
+    """Do what nobody can with the rights of the application."""
+    owner = await connect(site.database.owner_url, "tests")
+    if how == "gone":
+        await owner.execute("DELETE FROM secrets WHERE subject_id = $1", subject)
     else:
-        await owner.execute("UPDATE secrets SET sealed = sealed || '\\x00' WHERE owner_id = $1", person.id)
+        await owner.execute("UPDATE secrets SET sealed = sealed || '\\x00' WHERE subject_id = $1", subject)
     await owner.close()
-    answer = await fresh.post("/v1/sessions", {"email": person.email, "password": PASSWORD})
+
+
+@pytest.mark.parametrize("how", ["gone", "altered"])
+async def test_a_stored_hash_that_is_missing_or_broken_is_401_and_an_alarm(fresh, how):
+    person = await fresh.person()
+    await break_secrets(fresh, person.id, how)
+    with capture_logs() as logged:
+        answer = await fresh.post("/v1/sessions", {"email": person.email, "password": PASSWORD})
     assert answer.status_code == 401
     assert answer.json()["type"].endswith("/problems/invalid-credentials")
+    assert [line["event"] for line in logged if line["log_level"] == "error"] == ["a stored password is broken"]
+
+
+async def test_an_account_without_a_password_is_401_and_no_alarm(fresh):
+    with capture_logs() as logged:
+        answer = await fresh.post("/v1/sessions", {"email": "nobody@example.com", "password": PASSWORD})
+    assert answer.status_code == 401
+    assert [line for line in logged if line["log_level"] == "error"] == []
+
+
+async def test_what_asks_for_a_password_that_is_broken_is_refused_and_an_alarm(fresh):
+    person = await fresh.person()
+    await break_secrets(fresh, person.id, "altered")
+    password = {"password": PASSWORD}
+    asked = {
+        f"/v1/users/{person.id}/password/change": password | {"new_password": "a saddle, a stable, a barn"},
+        f"/v1/users/{person.id}/email/change": password | {"email": "another@example.com"},
+        f"/v1/users/{person.id}/erase": password,
+        f"/v1/sessions/{person.session_id}/step-up": password,
+    }
+    for path, body in asked.items():
+        with capture_logs() as logged:
+            answer = await fresh.post(path, body, person)
+        assert answer.json()["type"].endswith("/problems/wrong-password"), path
+        assert [line["event"] for line in logged if line["log_level"] == "error"], path
+    refreshed = await fresh.post("/v1/sessions/refresh", {"refresh_token": person.tokens["refresh_token"]})
+    assert refreshed.json()["type"].endswith("/problems/invalid-refresh-token")
+    assert (await fresh.get(f"/v1/users/{person.id}/sessions", person)).json() == {"items": []}
 
 
 @pytest.mark.quiet

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from commands.user import Mail
 from events.user import (
     AddressRegisteredAgain,
     DisplayNameChanged,
@@ -13,6 +14,7 @@ from events.user import (
     PasswordResetRequested,
     SecondFactorRefused,
     UserLocked,
+    UserRegistered,
     VerificationRequested,
 )
 from projections.reactions.emails import Obsolete
@@ -51,6 +53,19 @@ def test_one_kind_of_mail_does_not_hinder_another(events):
             assert Asked(*events, others[-1]).mail["To"]
     if events[-1] != asked_again:
         assert Asked(PROVED[0], *events[2:], asked_again).mail["To"]
+
+
+def test_what_was_mailed_to_the_address_for_a_registration_before_counts_too():
+    def registered(times: int, minutes: int) -> UserRegistered:
+        at = NOON + timedelta(minutes=1 - minutes)
+        return UserRegistered("ada@example.com", mailed={Mail.VERIFICATION: (at,) * times})
+
+    assert Asked(registered(4, 59)).mail["To"]
+    with pytest.raises(Obsolete, match="often enough"):
+        _ = Asked(registered(5, 59)).mail
+    assert Asked(registered(5, 60)).mail["To"]
+    with pytest.raises(Obsolete, match="often enough"):
+        _ = Asked(registered(4, 59), VerificationRequested()).mail
 
 
 def test_what_only_its_owner_can_bring_about_is_always_written_of():
