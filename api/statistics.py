@@ -16,7 +16,7 @@ from api.bodies import JsonRequest
 from api.conditions import MinPosition, Prefer
 from api.declared import TOKEN, VIEW, declared
 from api.reasons import FieldError, InvalidParameters, InvalidRange, NotPermitted
-from api.views import reached
+from api.views import Reached, reached
 from queries import statistics
 from queries.periods import MOST_DAYS, Granularity, Range, RangeRefused, whole_range
 
@@ -159,7 +159,7 @@ class Asked:
         self.smallest = process.settings.smallest_group
         self._granularity = granularity
         self._few = process.few_at_once
-        self._applied: dict[str, str] = {}
+        self._demanded: Reached | None = None
 
     @classmethod
     async def of(
@@ -178,7 +178,7 @@ class Asked:
         except RangeRefused:
             raise InvalidRange from None
         asked = cls(request, over, granularity, today)
-        asked._applied = await reached(request, None, min_position, prefer, statistics.VIEW)
+        asked._demanded = await reached(request, None, min_position, prefer, statistics.VIEW)
         return asked
 
     async def limited(self, question: Callable[[], Awaitable[R]]) -> R:
@@ -207,7 +207,9 @@ class Asked:
             parked=found.parked,
             items=items,
         )
-        headers = {"Event-Position": str(found.position), "Cache-Control": "no-store", **self._applied}
+        assert self._demanded is not None
+        self._demanded.hold(found.position)
+        headers = {"Event-Position": str(found.position), "Cache-Control": "no-store", **self._demanded.applied}
         return Response(told, headers=headers)
 
 

@@ -33,13 +33,14 @@ from api.user_filters import (
     Verified,
     filters_of,
 )
-from api.views import made_view, reached, require_sight, serving, user_view
+from api.views import from_what_serves, made_view, reached, require_sight, user_view
 from commands.errors import AddressTaken, NoSuchUser
 from commands.register_user import RegisterUser
 from projections.parking import ViewParked
 from projections.user_names import USER_NAMES
 from queries.user_filters import NEWEST_FIRST, Place
-from queries.user_lists import ListTables, takes_names, users
+from queries.user_lists import ListTables, UserPage, takes_names, users
+from queries.users import VIEW as VIEW_OF_USERS
 from queries.users import UserView
 
 __all__ = ["Me", "Users"]
@@ -171,19 +172,23 @@ class Users(Controller):
         filters, order = filters_of(given), sort or NEWEST_FIRST
         name = f"users {order} {msgspec.json.encode(filters, order='deterministic').decode()}"
         after = place_after(request, name, cursor, Place)
-        applied = await reached(request, None, min_position, prefer)
-        tables = ListTables(serving(request))
-        if takes_names(filters, order):
-            await reached(request, None, min_position, prefer, USER_NAMES.view)
-            tables = ListTables(tables.users, serving(request, USER_NAMES.view))
+        views = (VIEW_OF_USERS, USER_NAMES.view) if takes_names(filters, order) else (VIEW_OF_USERS,)
+        demands = [await reached(request, None, min_position, prefer, view) for view in views]
         reader, counted = runtime_of(request).reader, count is not None
-        page = await users(reader, filters, tables=tables, sort=order, after=after, limit=limit, count=counted)
+
+        async def page_of(*tables: str) -> UserPage:
+            of = ListTables(*tables)
+            return await users(reader, filters, tables=of, sort=order, after=after, limit=limit, count=counted)
+
+        page = await from_what_serves(request, page_of, *views)
+        for demanded in demands:
+            demanded.hold(page.position)
         following = sealed_place(request, name, page.next)
         headers = page_headers(request, page.position, following, **given, limit=limit)
         if page.left_out:
             headers["Left-Out"] = str(page.left_out)
         listed = UserList(page.items, following, UNSET if page.count is None else page.count)
-        return Response(listed, headers=headers | applied)
+        return Response(listed, headers=headers | demands[0].applied)
 
 
 class Me(Controller):

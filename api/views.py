@@ -1,10 +1,12 @@
 """Views of users: conditional, at a position that may be demanded, and never kept by what stands in between."""
 
-from typing import cast
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar, cast
 from uuid import UUID
 
 from litestar import Response
 from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
+from msgspec import Struct
 from msgspec.structs import replace
 
 from api.asking import runtime_of
@@ -15,10 +17,15 @@ from api.conditions import demand, matches, user_etag
 from commands.errors import NoSuchUser
 from events.store import read_stream
 from projections.folding import fold_whole
+from projections.positions import Positions, ViewBehind
+from projections.serving import Replaced
 from projections.users import USERS
 from queries.users import VIEW, UserView, view_of_row
 
-__all__ = ["made_view", "reached", "require_sight", "seen_by", "serving", "user_view"]
+__all__ = ["Reached", "from_what_serves", "made_view", "reached", "require_sight", "seen_by", "user_view"]
+
+T = TypeVar("T")
+TRIES: Final = 5
 
 
 def require_sight(request: JsonRequest, user_id: UUID, permission: str | None) -> None:
@@ -41,34 +48,57 @@ def seen_by(view: UserView, caller: Caller | None) -> UserView:
     return replace(view, metadata={"own": view.metadata["own"]})
 
 
+class Reached(Struct, frozen=True):
+    """What a request demands of a view, which has reached it as far as is known; `applied` is the preference honoured."""
+
+    positions: Positions
+    view: str
+    position: int
+    applied: dict[str, str]
+
+    def hold(self, position: int) -> None:
+        """Raise `ViewBehind` for an answer that reflects less all the same."""
+        if position < self.position:
+            self.positions.doubted(self.view)
+            raise ViewBehind(self.position, position)
+
+
 async def reached(
     request: JsonRequest, user_id: UUID | None, min_position: str | None, prefer: str | None, view: str = VIEW
-) -> dict[str, str]:
-    """Come back when a view has reached what the request demands, with the preference that was honoured.
-
-    Raises `ViewBehind`.
-    """
-    demanded = demand(min_position, prefer)
+) -> Reached:
+    """Come back when a view has reached what the request demands. Raises `ViewBehind`."""
+    demanded, positions = demand(min_position, prefer), runtime_of(request).positions
     if demanded.position:
-        await runtime_of(request).positions.wait(view, user_id, demanded.position, demanded.wait)
-    return dict(demanded.applied)
+        await positions.wait(view, user_id, demanded.position, demanded.wait)
+    return Reached(positions, view, demanded.position, dict(demanded.applied))
 
 
-def serving(request: JsonRequest, view: str = VIEW) -> str:
-    """The table that serves a view now. Raises `ViewBehind` while the first one is being built."""
-    return runtime_of(request).positions.serving(view)
+async def from_what_serves(request: JsonRequest, ask: Callable[..., Awaitable[T]], *views: str) -> T:
+    """The answer from the tables that serve these views; asked again where others have begun to.
+
+    Raises `ViewBehind` while the first one is being built.
+    """
+    positions = runtime_of(request).positions
+    for _ in range(TRIES):
+        try:
+            return await ask(*map(positions.serving, views))
+        except Replaced:
+            await positions.look()
+    raise ViewBehind.being_built()
 
 
 async def user_view(
     request: JsonRequest, user_id: UUID, if_none_match: str | None, min_position: str | None, prefer: str | None
 ) -> Response[UserView]:
     """A user as the view has them, or 304. Raises `NoSuchUser`, and `ViewParked` where the view does not know."""
-    applied = await reached(request, user_id, min_position, prefer)
-    view, position = await runtime_of(request).users.user_by_id(user_id, serving(request))
+    demanded = await reached(request, user_id, min_position, prefer)
+    reads = runtime_of(request).users
+    view, position = await from_what_serves(request, lambda table: reads.user_by_id(user_id, table), VIEW)
+    demanded.hold(position)
     if view is None:
         raise NoSuchUser
     tag = user_etag(view.version, request.user, view.updated_at, view.last_seen_at)
-    headers = {"ETag": tag, "Event-Position": str(position), "Cache-Control": "no-store", **applied}
+    headers = {"ETag": tag, "Event-Position": str(position), "Cache-Control": "no-store", **demanded.applied}
     if matches(if_none_match, tag):
         return cast("Response[UserView]", Response(None, status_code=HTTP_304_NOT_MODIFIED, headers=headers))
     return Response(seen_by(view, request.user), status_code=HTTP_200_OK, headers=headers)

@@ -22,7 +22,7 @@ PAGE: Final = 500
 class Wakeups:
     """One listening connection for all who wait in this process; it is opened again whenever it is lost.
 
-    Waiters are also woken after each reconnection, for what was announced meanwhile was not heard.
+    Waiters are also woken when it is lost and after each reconnection, for what was announced meanwhile was not heard.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], channel: str = CHANNEL) -> None:
@@ -56,7 +56,7 @@ class Wakeups:
             self._waiting.discard(event)
 
     def on_announcement(self, heard: Callable[[str], None]) -> None:
-        """Call this with the payload of every announcement, and with "" after a reconnection."""
+        """Call this with the payload of every announcement, and with "" when the connection is lost and when it is back."""
         self._heard.append(heard)
 
     def _wake(self, payload: str) -> None:
@@ -82,6 +82,7 @@ class Wakeups:
                 self.connected.set()
                 self._wake("")
                 await lost.wait()
+                self._wake("")  # from now on nothing is heard, and what was may have been lost with the server
             except TROUBLE:
                 continue
             finally:

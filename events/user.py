@@ -1,5 +1,6 @@
 """Every fact in a user's life."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -65,7 +66,7 @@ class UserRegistered(Event, frozen=True):
     email: Personal[str]
     display_name: Personal[str | None] = None
     locale: Personal[str | None] = None
-    mailed: dict[str, tuple[datetime, ...]] = {}
+    mailed: Mapping[str, tuple[datetime, ...]] = {}
 
 
 class UserImported(Event, frozen=True):

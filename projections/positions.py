@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from events.connections import is_lost
+from events.gathering import Gathered
 from events.tail import Wakeups
 from projections.checkpoints import PROJECTED
 from projections.waiting import Waiter, Waiting
@@ -41,6 +42,10 @@ class Positions:
 
     And of which table serves a view: views are named without regard to that, as `users_v2`. While someone waits, the checkpoints are also read once a second, whoever and however many wait: for announcements
     are only heard while the connection lives.
+
+    What is known here is what was said, and no proof: anyone with a login can say something, and what was said of a
+    commit that a crash took back is true no longer. So an answer that reflects less than was waited for is not given, and
+    `doubted`.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], pool: asyncpg.Pool) -> None:
@@ -49,6 +54,7 @@ class Positions:
         self._pool = pool
         self._wakeups = Wakeups(connect, PROJECTED)
         self._wakeups.on_announcement(self._heard)
+        self._looks: Gathered[None, None] = Gathered(self._look_once)
         self._known: dict[str, dict[int, int]] = {}
         self._serving: dict[str, str] = {}
         self._views: dict[str, str] = {}
@@ -85,6 +91,20 @@ class Positions:
         if table is None:
             raise ViewBehind.being_built()
         return table
+
+    async def look(self) -> None:
+        """Know where everything stands, and which tables serve, as of now at least."""
+        await self._looks.answer(None)
+
+    async def _look_once(self, _asked: object) -> dict[None, None]:
+        await self._read_checkpoints()
+        return {None: None}
+
+    def doubted(self, view: str) -> None:
+        """Forget where a view is said to stand, and read it."""
+        self._known.pop(self._serving.get(view, ""), None)
+        self._forgotten += 1
+        self._look.set()
 
     def position(self, view: str, subject_id: UUID | None = None) -> int:
         """Where a view stands, as far as is known here: for one subject, or (its least partition) for all."""
@@ -168,11 +188,12 @@ class Positions:
                     await asyncio.sleep(RETRY_SECONDS)
 
     async def _read_checkpoints(self) -> None:
-        """What is read may be older than what was heard meanwhile, and is never newer than what will be.
+        """What is read may be older than what was heard meanwhile; what was heard before is in it, if it was true.
 
         Of what was divided anew meanwhile it may tell how it was divided before: then it is read again.
         """
         forgotten = self._forgotten
+        heard_before = {consumer: dict(partitions) for consumer, partitions in self._known.items()}
         self.looks += 1
         serving = await self._pool.fetch(
             "SELECT name || '_v' || version AS view, serving FROM read_models WHERE serving IS NOT NULL"
@@ -183,9 +204,12 @@ class Positions:
             return
         read: dict[str, dict[int, int]] = {}
         for row in rows:
-            before = self._known.get(row["consumer"], {})
-            heard = before.get(row["partition"], 0) if len(before) == row["partitions"] else 0
-            read.setdefault(row["consumer"], {})[row["partition"]] = max(heard, row["position"])
+            consumer, partition = row["consumer"], row["partition"]
+            known = self._known.get(consumer, {})
+            heard = known.get(partition, 0) if len(known) == row["partitions"] else 0
+            if heard == heard_before.get(consumer, {}).get(partition):
+                heard = 0
+            read.setdefault(consumer, {})[partition] = max(heard, row["position"])
         self._known = read
         self._serving = {row["view"]: row["serving"] for row in serving}
         self._views = {table: view for view, table in self._serving.items()}

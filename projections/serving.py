@@ -15,6 +15,7 @@ from projections.read_model import ReadModel
 __all__ = [
     "NothingKept",
     "PerTable",
+    "Replaced",
     "Serving",
     "builder_name",
     "kept_table",
@@ -36,6 +37,10 @@ LOOK_SECONDS: Final = 0.01
 
 class NothingKept(Exception):
     """There is no table to go back to: none served before this one, or it was dropped."""
+
+
+class Replaced(Exception):
+    """Another table has begun to serve: whoever asked this one would go back for those who have asked the other."""
 
 
 class Serving(Struct, frozen=True):

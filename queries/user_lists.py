@@ -13,7 +13,7 @@ import asyncpg
 from msgspec import Struct
 
 from events.connections import Reading
-from projections.serving import table_that_serves
+from projections.serving import Replaced, table_that_serves
 from projections.user_names import USER_NAMES
 from projections.users import USERS
 from queries.user_filters import NEWEST_FIRST, SORTS, Place, Sort, UserFilters
@@ -77,19 +77,28 @@ async def users(
     """A page of the users for whom the filters hold, at most `limit` (and 200) of them.
 
     `sort` is a name in `SORTS`, `after` the `next` of a page of the same filters and sort. `tables` are those that
-    serve; unless they are given, that is asked first. Raises `ViewBehind` where none serve yet.
+    serve; unless they are given, that is asked first. Raises `Replaced` where others do than those that were given, and
+    `ViewBehind` where none serve yet.
     """
     limit, order = max(1, min(limit, MOST_USERS)), SORTS[sort]
     if tables is None:
-        tables = await _serving(reading, names=takes_names(filters, sort))
+        found = await _serving(reading, names=takes_names(filters, sort))
+        try:
+            return await users(reading, filters, tables=found, sort=sort, after=after, limit=limit, count=count)
+        except Replaced:
+            return await users(reading, filters, sort=sort, after=after, limit=limit, count=count)
     values = filters.values() | {"limit": limit + 1, "consumers": tables.consumers} | _after(order, after)
     names = filters.conditions()
     if is_straight(order, names) and not order.nullable and not count:
         rows = await straight(tables, order, names, after is not None).fetch(reading, **values)
+        if rows[0]["replaced"]:
+            raise Replaced
         if not rows[0]["parked"]:
             return _page(order, [row for row in rows if row["id"] is not None], limit, rows[0]["reached"] or 0)
     async with _one_moment(reading) as connection:
-        reached, parked = await connection.fetchrow(REACHED.sql, tables.consumers)
+        reached, parked, replaced = await connection.fetchrow(REACHED.sql, tables.consumers)
+        if replaced:
+            raise Replaced
         left_out = 0
         if parked:
             left_out = await connection.fetchval(LEFT_OUT.sql, tables.consumers)

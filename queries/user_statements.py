@@ -89,9 +89,12 @@ def is_straight(sort: Sort, names: tuple[str, ...]) -> bool:
     return set(names) <= set(sort.ranges) and not sort.by_name
 
 
+REPLACED: Final = func.bool_or(checkpoints.c.follows.is_not(None)).label("replaced")
 _consumers: Final = any_(given("consumers", ARRAY(Text)))
 REACHED: Final = Statement(
-    select(func.min(checkpoints.c.position), func.sum(checkpoints.c.parked)).where(checkpoints.c.consumer == _consumers)
+    select(func.min(checkpoints.c.position), func.sum(checkpoints.c.parked), REPLACED).where(
+        checkpoints.c.consumer == _consumers
+    )
 )
 LEFT_OUT: Final = Statement(
     select(func.count(func.distinct(parked_events.c.key))).where(parked_events.c.consumer == _consumers)
@@ -145,7 +148,9 @@ def straight(tables: ListTables, sort: Sort, names: tuple[str, ...], placed: boo
     way = _way(tables.of_users, sort, part, names, MOST_USERS + 1)
     rows = select(*_shown(sort, dict(way.columns))).limit(given("limit", Integer)).subquery("page")
     reached = (
-        select(func.min(checkpoints.c.position).label("reached"), func.sum(checkpoints.c.parked).label("parked"))
+        select(
+            func.min(checkpoints.c.position).label("reached"), func.sum(checkpoints.c.parked).label("parked"), REPLACED
+        )
         .where(checkpoints.c.consumer == tables.users)
         .subquery("stands")
     )

@@ -16,7 +16,7 @@ from events.gathering import Gathered
 from projections.database import Statement, given
 from projections.parking import ViewParked
 from projections.read_model import ReadModel
-from projections.serving import PerTable, table_that_serves
+from projections.serving import PerTable, Replaced, table_that_serves
 from projections.users import USERS, UserRow
 
 __all__ = [
@@ -69,7 +69,8 @@ class UserView(Struct, frozen=True):
 
 
 checkpoints: Final = table(
-    "checkpoints", column("consumer"), column("partition"), column("partitions"), column("position"), column("parked")
+    "checkpoints",
+    *(column(name) for name in ("consumer", "partition", "partitions", "position", "parked", "follows")),
 )
 parked_events: Final = table("parked_events", column("consumer"), column("key"))
 
@@ -95,7 +96,10 @@ class _Statements:
         partition = func.get_byte(func.uuid_send(_asked), 15).op("%")(stands.partitions)
         shown = [users[name] for name in UserView.__struct_fields__]
         return (
-            select(_asked, stands.position.label("reached"), stands.parked, parked.label("is_parked"), *shown)
+            select(
+                *(_asked, stands.position.label("reached"), stands.parked, parked.label("is_parked")),
+                *(stands.follows.is_not(None).label("replaced"), *shown),
+            )
             .select_from(_ids)
             .join(checkpoints, and_(stands.consumer == self._consumer, stands.partition == partition))
             .outerjoin(self._table, users.id == _asked)
@@ -114,10 +118,12 @@ _NOBODY: Final[Found] = None, 0
 async def user_by_id(pool: Reading, user_id: UUID, *, table: str | None = None) -> Found:
     """A user, if the view has one of this id, and the position that the answer reflects.
 
-    `table` is the one that serves; unless it is given, that is asked first. Raises `ViewParked`, and `ViewBehind` where
-    none serves yet.
+    `table` is the one that serves; unless it is given, that is asked first. Raises `ViewParked`, `Replaced` where another
+    table than the one that was given serves, and `ViewBehind` where none serves yet.
     """
     found = (await _found(pool, table or await table_that_serves(pool, USERS), [user_id]))[user_id]
+    if isinstance(found, Replaced) and table is None:
+        return await user_by_id(pool, user_id)
     if isinstance(found, Exception):
         raise found
     return found
@@ -131,7 +137,7 @@ class UserReads:
         self._asking: dict[str, Gathered[UUID, Found]] = {}
 
     async def user_by_id(self, user_id: UUID, table: str) -> Found:
-        """As the function of this name, for the table that serves. Raises `ViewParked`."""
+        """As the function of this name, for the table that serves. Raises `ViewParked`, and `Replaced` where it is another."""
         asking = self._asking.get(table)
         if asking is None:
             asking = self._asking[table] = Gathered(partial(_found, self._pool, table))
@@ -145,7 +151,9 @@ async def _found(pool: Reading, table: str, user_ids: Sequence[UUID]) -> Mapping
         rows = await ask.by_ids_unless_parked.fetch(pool, user_ids=user_ids)
     found: dict[UUID, Found | Exception] = dict.fromkeys(user_ids, _NOBODY)
     for row in rows:
-        if row["is_parked"]:
+        if row["replaced"]:
+            found[row["asked"]] = Replaced()
+        elif row["is_parked"]:
             found[row["asked"]] = ViewParked()
         else:
             found[row["asked"]] = (None if row["id"] is None else view_of(row)), row["reached"]

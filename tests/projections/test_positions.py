@@ -13,6 +13,7 @@ from projections.positions import Positions, ViewBehind
 from projections.users import USERS
 from tests.projections.log import in_partition
 from tests.proxy import Proxy
+from tests.support import until
 
 registered = UserRegistered("ada@example.com")
 VIEW = USERS.consumer
@@ -177,3 +178,44 @@ async def test_those_who_wait_are_sorted_anew_when_partitions_are_others(log, pa
     await view.set_up(USERS, 3)
     await view.catch_up()
     assert await waiting == position
+
+
+async def test_what_is_only_said_is_not_believed_for_long(database, log, view, positions):
+    """Anyone with a login can announce anything, and a crash takes back what was announced."""
+    await positions.start()
+    ada = uuid7()
+    position = await log.add(ada, registered)
+    await view.catch_up()
+    await positions.wait(VIEW, ada, position, 5)
+    anyone = await connect(database.url("reader"), "anyone")
+
+    async def believed() -> bool:
+        return positions.position(VIEW, ada) == 2**62
+
+    await anyone.execute(f"NOTIFY projected, '{VIEW}:0:{2**62}'")
+    await until(believed)
+    with pytest.raises(ViewBehind):  # meanwhile it is looked
+        await positions.wait(VIEW, None, 2**62 + 1, 1.5)
+    assert positions.position(VIEW, ada) == position
+    await anyone.execute(f"NOTIFY projected, '{VIEW}:0:{2**62}'")
+    await until(believed)
+    positions.doubted(VIEW)
+    assert await positions.wait(VIEW, ada, position, 5) == position
+    assert positions.position(VIEW, ada) == position
+    await anyone.close()
+
+
+async def test_nothing_is_known_once_the_connection_is_lost(database, log, view, reader_pool):
+    proxy = Proxy(database.url("reader"))
+    url = await proxy.start()
+    positions = Positions(lambda: connect(url, "positions"), reader_pool)
+    await positions.start()
+    position = await log.add(uuid7(), registered)
+    await view.catch_up()
+    await positions.wait(VIEW, None, position, 5)
+    await view.database.query("UPDATE checkpoints SET position = 0")  # as a crash takes it back
+    await proxy.stop()
+    with pytest.raises(ViewBehind):
+        await positions.wait(VIEW, None, position + 1, 1)
+    assert positions.position(VIEW) == 0
+    await positions.stop()
