@@ -12,7 +12,7 @@ from api.datafolder import ENVIRONMENT
 from api.looking import caught_up, reading, user_of
 from api.operating import as_json, operate
 from api.tables import Table
-from settings import Settings, master_keys
+from settings import Settings, key_bytes, master_keys
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -126,12 +126,29 @@ def _own_folder(settings: Settings) -> Path | None:
     return folder if kept.get("MUSTER_DATABASE_URL") == settings.database_url else None
 
 
+async def _forget_where_nobody_projects(settings: Settings) -> None:
+    """At once, instead of when the workers come to it."""
+    from events.connections import open_pool
+    from events.migrations.roles import role_url
+    from projections.forgetting import forget_everywhere
+    from projections.models import MODELS
+
+    pool = await open_pool(role_url(settings.database_url, "projector", key_bytes(settings.secret)), "muster erase", 2)
+    try:
+        await forget_everywhere(pool, MODELS)
+    finally:
+        await pool.close()
+
+
 async def _verify(settings: Settings, asked: _Asked, user_id: "UUID", traces: "Traces", folder: Path | None) -> None:
     """Look everywhere, tell each place as it was seen, and end with 1 where something was found."""
     from redis import RedisError
 
     from api.scanning import Place, scan_database, scan_files, scan_redis, what_stands
     from events.connections import connect
+    from projections.concerns import REACTIONS
+    from projections.models import MODELS
+    from projections.tables import tables_of
 
     places: list[Place] = []
 
@@ -144,9 +161,16 @@ async def _verify(settings: Settings, asked: _Asked, user_id: "UUID", traces: "T
     try:
 
         async def projected() -> int:
-            return int(await connection.fetchval("SELECT coalesce(min(position), 0) FROM checkpoints"))
+            consumers = [table for model in MODELS for table in await tables_of(connection, model)]
+            consumers += [reaction.name for reaction in REACTIONS]
+            return int(
+                await connection.fetchval(
+                    "SELECT coalesce(min(position), 0) FROM checkpoints WHERE consumer = ANY($1)", consumers
+                )
+            )
 
         await caught_up(connection, projected, PATIENCE_SECONDS)
+        await _forget_where_nobody_projects(settings)
         for place in await what_stands(connection, user_id):
             tell(place)
         if traces.own or traces.shared:

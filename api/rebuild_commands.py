@@ -84,7 +84,7 @@ def rebuild(name: str, processes: int, *, json: bool) -> None:
     async def work(settings: Settings) -> str:
         from projections.anew import Unfoldable
         from projections.builders import BuilderLost
-        from projections.rebuilding import Rebuilding
+        from projections.rebuilding import BuiltWrongly, Rebuilding
         from projections.rebuilds import RebuildUnderWay
 
         model, store, meter = _model(name), _store(settings), Meter()
@@ -93,7 +93,7 @@ def rebuild(name: str, processes: int, *, json: bool) -> None:
             table = await Rebuilding(store, model, settings.partitions, told=meter.at).run(processes)
         except RebuildUnderWay:
             refuse("It is being built anew already; muster projections tells how far that is.")
-        except (Unfoldable, BuilderLost) as stopped:
+        except (Unfoldable, BuiltWrongly, BuilderLost) as stopped:
             refuse(f"{stopped} What served still serves.", 1)
         finally:
             meter.end()

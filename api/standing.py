@@ -45,7 +45,7 @@ class Standing(Collector):
             self._looked_at = time.monotonic()
 
     def collect(self) -> Iterator[Any]:
-        """The metrics, with a sample for each partition."""
+        """The metrics, with a sample for each partition but of tables of earlier versions, which nobody need keep."""
         position = GaugeMetricFamily("muster_projection_position", "The position of a checkpoint.", labels=OF)
         events = GaugeMetricFamily("muster_projection_behind_events", "Events to be taken in.", labels=OF)
         seconds = GaugeMetricFamily("muster_projection_behind_seconds", "The age of the oldest of them.", labels=OF)
@@ -53,6 +53,8 @@ class Standing(Collector):
         parked = GaugeMetricFamily("muster_projection_parked_events", "Events that could not be taken in.", labels=OF)
         held = GaugeMetricFamily("muster_projection_held", "Whether a worker holds the partition.", labels=OF)
         for item in self._projections:
+            if item.state == "earlier":
+                continue
             for part in item.partitions:
                 of = (item.table or item.name, str(part.partition))
                 position.add_metric(of, part.position)

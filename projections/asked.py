@@ -12,7 +12,7 @@ from projections.anew import Unfoldable
 from projections.causes import told
 from projections.keeping import Store
 from projections.read_model import ReadModel
-from projections.rebuilding import Rebuilding
+from projections.rebuilding import BuiltWrongly, Rebuilding
 from projections.rebuilds import RebuildUnderWay, to_do
 
 __all__ = ["AskedFor"]
@@ -52,5 +52,7 @@ class AskedFor:
             pass
         except Unfoldable as stopped:
             _log.error("rebuild stopped", view=view, position=stopped.position, cause=stopped.cause)
+        except BuiltWrongly as wrong:
+            _log.error("rebuild stopped", view=view, cause=str(wrong))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is begun again from what the database has
             _log.warning("rebuild failed", view=view, error=told(error))

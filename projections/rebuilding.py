@@ -26,20 +26,21 @@ from projections.keeping import Store, kept_up
 from projections.moments import NotComparable
 from projections.read_model import ReadModel
 from projections.rebuilds import BUILDING, FOLLOWING, INDEXING
-from projections.serving import note, positions, serving_table, swap
+from projections.serving import is_near, note, positions, serving_table, swap
 from projections.verifying import Verifier
 
-__all__ = ["Rebuilding", "Told"]
+__all__ = ["BuiltWrongly", "Rebuilding", "Told"]
 
 EVENTS_IN_A_RANGE: Final = 25_000
 """What a builder takes at a time. A log of no more is folded before any process has started."""
 
 TELLS_EVERY_SECONDS: Final = 0.5
 LOOK_SECONDS: Final = 0.05
-NEAR: Final = 1_000
-"""So many events behind what serves, a table is waited for while that stands still."""
+AGAIN_SECONDS: Final = 0.5
+"""What serves, and stood still for the swap in vain, goes on for so long before that is tried again."""
 
-CHECKED: Final = 1_000
+PLACES: Final = 5
+CHECKED: Final = 400
 _SOME: Final = """
     WITH seed AS (
         SELECT subject_id AS key FROM stored_events WHERE subject_id IS NOT NULL
@@ -51,7 +52,7 @@ _SOME: Final = """
         (SELECT subject_id FROM stored_events, seed WHERE subject_id < seed.key ORDER BY subject_id DESC LIMIT $1)
     ) SELECT min(subject_id::text)::uuid AS first, max(subject_id::text)::uuid AS last FROM about
 """
-"""Some keys around one of a random event."""
+"""Some keys around one of a random event, about as many events after it and before it."""
 
 Told = Callable[[str, int, int], None]
 """Is told the state of a rebuild, and how many events are done of how many."""
@@ -59,6 +60,16 @@ Told = Callable[[str, int, int], None]
 
 def _nobody(_state: str, _done: int, _total: int) -> None:
     pass
+
+
+class BuiltWrongly(Exception):
+    """A new table is not what the log makes of it, and does not get to serve: a fault of Muster's, or of the disk."""
+
+    def __init__(self, table: str, differing: int, keys: int) -> None:
+        super().__init__(
+            f"{table} was built wrongly: {differing} of {keys} keys that were held against the log differ. Report it, with "
+            "what muster projections verify says of the table that serves."
+        )
 
 
 class Rebuilding:
@@ -86,8 +97,8 @@ class Rebuilding:
     async def run(self, processes: int) -> str:
         """Build, follow and swap; the table that serves now. With no processes, everything is done in this one.
 
-        Raises `RebuildUnderWay`, `Unfoldable` for an event that the model cannot take, `BuilderLost`, asyncpg's errors. The
-        view that serves goes on serving whatever happens.
+        Raises `RebuildUnderWay`, `Unfoldable` for an event that the model cannot take, `BuiltWrongly`, `BuilderLost`,
+        asyncpg's errors. The view that serves goes on serving whatever happens.
         """
         connection = await connect(self._store.url, "muster rebuild")
         try:
@@ -98,6 +109,10 @@ class Rebuilding:
             except Unfoldable as unfoldable:
                 await self._stop(connection, unfoldable)
                 raise
+            except BuiltWrongly as wrong:
+                await drop_leftovers(connection, self._model)
+                await rebuilds.settle(connection, self._model, str(wrong))
+                raise
             await drop_leftovers(connection, self._model)
             await rebuilds.settle(connection, self._model)
             return target
@@ -105,11 +120,16 @@ class Rebuilding:
             connection.terminate()
 
     async def _unfinished(self, connection: asyncpg.Connection) -> str | None:
-        """The table of a dead rebuild that had only to follow the log."""
+        """The table of a dead rebuild that had only to follow the log, if it is there; a restored database may be without."""
         if not self._by_workers:
             return None
         for rebuild in await rebuilds.rebuilds(connection, self._model.name):
-            if rebuild.version == self._model.version and rebuild.state == FOLLOWING:
+            if (
+                rebuild.version == self._model.version
+                and rebuild.state == FOLLOWING
+                and rebuild.table is not None
+                and await positions(connection, rebuild.table)
+            ):
                 return rebuild.table
         return None
 
@@ -184,11 +204,16 @@ class Rebuilding:
     async def _let_serve(self, connection: asyncpg.Connection, target: str) -> None:
         model = self._model.on(target)
         async with contextlib.nullcontext() if self._by_workers else kept_up(self._store, model):
-            end = await head(connection)
-            while not (await self._near(connection, target, end) and await self._checked(model)):  # noqa: ASYNC110 - it is others who move it
-                await asyncio.sleep(LOOK_SECONDS)
-            while not await swap(connection, self._model, target):  # noqa: ASYNC110 - it is others who move it
-                await asyncio.sleep(LOOK_SECONDS)
+            end, checked = await head(connection), False
+            while True:
+                if not await self._near(connection, target, end):
+                    await asyncio.sleep(LOOK_SECONDS)
+                elif not checked:
+                    checked = await self._checked(model)
+                elif await swap(connection, self._model, target, whole=True):
+                    return
+                else:
+                    await asyncio.sleep(AGAIN_SECONDS)
 
     async def _near(self, connection: asyncpg.Connection, target: str, end: int) -> bool:
         await self._refuse_parked(connection, target)
@@ -197,7 +222,7 @@ class Rebuilding:
         if serving is not None:
             end = max(await positions(connection, serving), default=0)
         self._told(FOLLOWING, reached, max(end, reached))
-        return reached >= end - NEAR
+        return is_near(reached, end)
 
     async def _refuse_parked(self, connection: asyncpg.Connection, target: str) -> None:
         row = await connection.fetchrow(
@@ -207,21 +232,21 @@ class Rebuilding:
             raise Unfoldable(*row)
 
     async def _checked(self, model: ReadModel[Any]) -> bool:
-        """Whether some keys, as they are read, are what the log makes of them. Raises RuntimeError when they are not."""
+        """Whether some keys in some places, as they are read, are what the log makes of them. Raises `BuiltWrongly`."""
         verifier = Verifier(model, local_keyring(self._store.master_keys))
         connection = await connect(self._store.url, "muster rebuild")
         try:
-            row = await connection.fetchrow(_SOME, CHECKED)
-            if row is None or row["first"] is None:
-                return True
-            verified = await verifier.verify(connection, after=row["first"], until=row["last"])
+            for _ in range(PLACES):
+                row = await connection.fetchrow(_SOME, CHECKED)
+                if row is None or row["first"] is None:
+                    return True
+                verified = await verifier.verify(connection, after=row["first"], until=row["last"])
+                if not verified.equal:
+                    raise BuiltWrongly(model.consumer, verified.differing_keys, verified.keys)
         except NotComparable:  # it was divided anew this moment
             return False
         finally:
             connection.terminate()
-        if not verified.equal:
-            msg = f"{model.consumer} was built wrongly: {verified.differing_keys} of {verified.keys} keys differ."
-            raise RuntimeError(msg)
         return True
 
     async def _stop(self, connection: asyncpg.Connection, unfoldable: Unfoldable) -> None:

@@ -6,11 +6,12 @@ from typing import Any, Final
 from events.connections import connect
 from projections.keeping import Store, kept_up
 from projections.read_model import ReadModel
-from projections.serving import NothingKept, kept_table, swap
+from projections.serving import NothingKept, is_near, kept_table, positions, serving_table, swap
 
 __all__ = ["roll_back"]
 
 LOOK_SECONDS: Final = 0.05
+AGAIN_SECONDS: Final = 0.5
 
 
 async def roll_back(store: Store, model: ReadModel[Any]) -> str:
@@ -22,10 +23,16 @@ async def roll_back(store: Store, model: ReadModel[Any]) -> str:
     try:
         table = await kept_table(connection, model)
         async with kept_up(store, model.on(table)):
-            while not await swap(connection, model, table):
-                await asyncio.sleep(LOOK_SECONDS)
+            while True:
+                serves = await serving_table(connection, model)
+                end = max(await positions(connection, serves), default=0) if serves else 0
+                if not is_near(min(await positions(connection, table), default=0), end):
+                    await asyncio.sleep(LOOK_SECONDS)
+                elif await swap(connection, model, table):
+                    return table
+                else:
+                    await asyncio.sleep(AGAIN_SECONDS)
                 if await kept_table(connection, model) != table:  # it was dropped, or somebody else was quicker
                     raise NothingKept
-        return table
     finally:
         connection.terminate()

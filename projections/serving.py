@@ -18,6 +18,7 @@ __all__ = [
     "Replaced",
     "Serving",
     "builder_name",
+    "is_near",
     "kept_table",
     "note",
     "positions",
@@ -33,6 +34,9 @@ STANDS_SECONDS: Final = 1.0
 """So long what serves stands still for another table to come up with it."""
 
 LOOK_SECONDS: Final = 0.01
+
+NEAR: Final = 1_000
+"""So many events behind what serves, a table is waited for while that stands still."""
 
 
 class NothingKept(Exception):
@@ -105,10 +109,15 @@ async def table_that_serves(connection: Reading, model: ReadModel[Any]) -> str:
     return table
 
 
-async def swap(connection: asyncpg.Connection, model: ReadModel[Any], target: str) -> bool:
+def is_near(reached: int, end: int) -> bool:
+    """Whether a table that stands at one position is soon where another one stands."""
+    return reached >= end - NEAR
+
+
+async def swap(connection: asyncpg.Connection, model: ReadModel[Any], target: str, *, whole: bool = False) -> bool:
     """Let a table serve once it has reached whatever serves now; False when it did not in a second, to be tried again.
 
-    Meanwhile what serves stands still, and after it never overtakes the other: whoever reads both, one after the other,
+    With `whole` also when something that it could not take lies aside. Meanwhile what serves stands still, and after it never overtakes the other: whoever reads both, one after the other,
     in however many processes, does not go back. It is kept, in place of the one that was kept before.
     """
     async with connection.transaction():
@@ -120,6 +129,8 @@ async def swap(connection: asyncpg.Connection, model: ReadModel[Any], target: st
             return True
         reached = before or await _earlier(connection, model)
         if reached is not None and not await _caught_up(connection, target, reached):
+            return False
+        if whole and await connection.fetchval("SELECT EXISTS (SELECT FROM parked_events WHERE consumer = $1)", target):
             return False
         await connection.execute(
             "UPDATE checkpoints SET follows = NULL WHERE consumer = $1 AND follows IS NOT NULL", target

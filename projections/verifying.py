@@ -14,7 +14,7 @@ from projections.causes import told
 from projections.moments import Moment
 from projections.read_model import ReadModel, Row
 from projections.repairing import Repairer
-from projections.rows import Rows
+from projections.rows import Rows, Stored
 
 __all__ = ["Difference", "Verified", "Verifier"]
 
@@ -97,12 +97,29 @@ class Verifier(Generic[R]):
             anew = Anew(self._model, self._master, until=max(moment.positions), discarded=passed_over)
             stored = await self._rows.stored(connection, after, until)
             async for page in anew.keys(connection, after, until):
-                if page:
-                    rows = await stored.until(page[-1].key)
-                    await self._compare(connection, moment, verified, page, rows, repairer)
+                await self._compare_all(connection, moment, verified, page, stored, repairer)
             while rows := await stored.until(until, ROWS_AT_ONCE):
                 await self._compare(connection, moment, verified, (), rows, repairer)
         return verified
+
+    async def _compare_all(
+        self,
+        connection: asyncpg.Connection,
+        moment: Moment,
+        verified: Verified,
+        page: Sequence[Folded[R]],
+        stored: Stored[R],
+        repairer: Repairer[R] | None,
+    ) -> None:
+        """A page of keys and whatever rows stand up to the last of them, which may be more than fit."""
+        last = page[-1].key if page else FIRST
+        while rows := await stored.until(last, ROWS_AT_ONCE):
+            reached = max(rows)
+            here = [folded for folded in page if folded.key <= reached]
+            page = page[len(here) :]
+            await self._compare(connection, moment, verified, here, rows, repairer)
+        if page:
+            await self._compare(connection, moment, verified, page, {}, repairer)
 
     async def _compare(
         self,

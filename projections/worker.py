@@ -25,6 +25,7 @@ from projections.asked import AskedFor
 from projections.causes import told
 from projections.checkpoints import prepare
 from projections.concerns import REACTIONS
+from projections.forgetting import forget_regularly
 from projections.keeping import Store
 from projections.models import MODELS
 from projections.published import publish_regularly
@@ -97,10 +98,11 @@ async def run(settings: Settings) -> None:
     forgotten.on_announcement(keys.heard)
     listening = [asyncio.create_task(one.start()) for one in (wakeups, forgotten)]
     sweeping = asyncio.create_task(sweep_regularly(pool, settings.client_retention_days, finished))
+    forgetting = asyncio.create_task(forget_regularly(pool, MODELS, finished))
     publishing = asyncio.create_task(publish_regularly(pool, MODELS, settings.smallest_group, finished))
     _log.info("worker started", partitions=settings.partitions)
     await tasks.work(finished, holds + len(MODELS) + len(ROBOTS) + 8)
-    await asyncio.gather(sweeping, publishing)
+    await asyncio.gather(sweeping, forgetting, publishing)
     for start, one in zip(listening, (wakeups, forgotten), strict=True):
         start.cancel()
         await one.stop()

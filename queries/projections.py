@@ -13,6 +13,7 @@ from events.connections import Reading
 from projections.checkpoints import FADES_SECONDS, lock_key
 from projections.concerns import CONCERNS
 from projections.heartbeat import GAP_SECONDS, holders
+from projections.models import BY_NAME
 from projections.rebuilds import Rebuild, rebuilds
 from projections.serving import serving
 from projections.topics import known_topics
@@ -45,7 +46,8 @@ class Partition(Struct, frozen=True):
 class Projection(Struct, frozen=True):
     """A table of a read model, or a reaction (`table`, `version` and `state` null), with what its partitions are together.
 
-    A table is `serving`, `kept` for going back to, or `following` until it serves.
+    A table is `serving`, `kept` for going back to, or `following` until it serves; one of an `earlier` version than this
+    process knows is projected by workers of that version alone, and stands still when they are gone.
     """
 
     name: str
@@ -138,11 +140,14 @@ def _partition(row: asyncpg.Record, holder: str | None) -> Partition:
 
 def _together(consumer: str, partitions: list[Partition], states: Mapping[str | None, str]) -> Projection:
     found = _TABLE.fullmatch(consumer)
+    state = None if found is None else states.get(consumer, "following")
+    if found and found["name"] in BY_NAME and int(found["version"]) < BY_NAME[found["name"]].version:
+        state = "earlier"
     return Projection(
         name=found["name"] if found else consumer,
         table=consumer if found else None,
         version=int(found["version"]) if found else None,
-        state=states.get(consumer, "following") if found else None,
+        state=state,
         position=min(part.position for part in partitions),
         behind=sum(part.behind for part in partitions),
         behind_seconds=max(part.behind_seconds for part in partitions),

@@ -32,6 +32,7 @@ from events.errors import StoreUnavailable
 from events.event import Actor
 from events.keys import MasterKey
 from events.migrations.roles import role_url
+from events.user import ErasureRequested, UserLocked
 from projections.causes import told
 from projections.database import Statement, given
 from projections.read_model import ReadModel
@@ -64,8 +65,14 @@ class Robot(Struct, frozen=True):
     commands: tuple[Callable[[UUID], Command[bool]], ...]
 
 
-def _users_due(column: str) -> Callable[[Turn], AsyncIterator[UUID]]:
-    """The users of whom the view says in this column that the time has come."""
+_PARKED: Final = """
+    SELECT DISTINCT key FROM parked_events JOIN stored_events ON notification_id = position
+    WHERE consumer = $1 AND topic = $2 AND key > $3 ORDER BY key LIMIT $4
+"""
+
+
+def _users_due(column: str, topic: str) -> Callable[[Turn], AsyncIterator[UUID]]:
+    """The users of whom the view says in this column that the time has come, and those of whom it could not take that yet."""
 
     def due(model: ReadModel[UserRow]) -> Statement:
         users = model.table.columns
@@ -87,6 +94,11 @@ def _users_due(column: str) -> Callable[[Turn], AsyncIterator[UUID]]:
             for row in rows:
                 yield row["id"]
             after = rows[-1]["id"]
+        after = UUID(int=0)
+        while rows := await turn.views.fetch(_PARKED, table, topic, after, PAGE):
+            for row in rows:
+                yield row["key"]
+            after = rows[-1]["key"]
 
     return find
 
@@ -105,11 +117,11 @@ def _invitations_past(turn: Turn) -> AsyncIterator[UUID]:
 
 ROBOTS: Final = (
     # A lock is over when its time is, robot or not; until it is lifted the status and the history say otherwise.
-    Robot("locks", 30, _users_due("locked_until"), (LiftLock,)),
+    Robot("locks", 30, _users_due("locked_until", UserLocked.__name__), (LiftLock,)),
     # Somebody may be waiting for the address, who was promised it after hours.
     Robot("addresses", 600, _unproven_addresses, (LapseRegistration, ReleaseFormerAddress)),
     # A promise to a person, by the day.
-    Robot("erasures", 300, _users_due("erasure_due_at"), (CarryOutErasure,)),
+    Robot("erasures", 300, _users_due("erasure_due_at", ErasureRequested.__name__), (CarryOutErasure,)),
     # What was personal in them has no use any more.
     Robot("invitations", 3600, _invitations_past, (LapseInvitation,)),
     # Nobody waits: what has expired is refused in any case. And every session that is old has to be looked at.
