@@ -33,7 +33,7 @@ from api.user_filters import (
     Verified,
     filters_of,
 )
-from api.views import from_what_serves, made_view, reached, require_sight, user_view
+from api.views import made_view, reached, require_sight, user_view
 from commands.errors import AddressTaken, NoSuchUser
 from commands.register_user import RegisterUser
 from projections.parking import ViewParked
@@ -180,7 +180,7 @@ class Users(Controller):
             of = ListTables(*tables)
             return await users(reader, filters, tables=of, sort=order, after=after, limit=limit, count=counted)
 
-        page = await from_what_serves(request, page_of, *views)
+        page = await runtime_of(request).positions.ask(page_of, *views)
         for demanded in demands:
             demanded.hold(page.position)
         following = sealed_place(request, name, page.next)

@@ -1,7 +1,6 @@
 """Views of users: conditional, at a position that may be demanded, and never kept by what stands in between."""
 
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar, cast
+from typing import cast
 from uuid import UUID
 
 from litestar import Response
@@ -18,14 +17,10 @@ from commands.errors import NoSuchUser
 from events.store import read_stream
 from projections.folding import fold_whole
 from projections.positions import Positions, ViewBehind
-from projections.serving import Replaced
 from projections.users import USERS
 from queries.users import VIEW, UserView, view_of_row
 
-__all__ = ["Reached", "from_what_serves", "made_view", "reached", "require_sight", "seen_by", "user_view"]
-
-T = TypeVar("T")
-TRIES: Final = 5
+__all__ = ["Reached", "made_view", "reached", "require_sight", "seen_by", "user_view"]
 
 
 def require_sight(request: JsonRequest, user_id: UUID, permission: str | None) -> None:
@@ -73,27 +68,13 @@ async def reached(
     return Reached(positions, view, demanded.position, dict(demanded.applied))
 
 
-async def from_what_serves(request: JsonRequest, ask: Callable[..., Awaitable[T]], *views: str) -> T:
-    """The answer from the tables that serve these views; asked again where others have begun to.
-
-    Raises `ViewBehind` while the first one is being built.
-    """
-    positions = runtime_of(request).positions
-    for _ in range(TRIES):
-        try:
-            return await ask(*map(positions.serving, views))
-        except Replaced:
-            await positions.look()
-    raise ViewBehind.being_built()
-
-
 async def user_view(
     request: JsonRequest, user_id: UUID, if_none_match: str | None, min_position: str | None, prefer: str | None
 ) -> Response[UserView]:
     """A user as the view has them, or 304. Raises `NoSuchUser`, and `ViewParked` where the view does not know."""
     demanded = await reached(request, user_id, min_position, prefer)
     reads = runtime_of(request).users
-    view, position = await from_what_serves(request, lambda table: reads.user_by_id(user_id, table), VIEW)
+    view, position = await demanded.positions.ask(lambda table: reads.user_by_id(user_id, table), VIEW)
     demanded.hold(position)
     if view is None:
         raise NoSuchUser

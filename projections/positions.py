@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -14,7 +14,10 @@ from events.tail import Wakeups
 from projections.checkpoints import PROJECTED
 from projections.waiting import Waiter, Waiting
 
-__all__ = ["Positions", "ViewBehind"]
+__all__ = ["Positions", "Replaced", "ViewBehind"]
+
+T = TypeVar("T")
+TRIES: Final = 5
 
 LOOK_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.2
@@ -35,6 +38,10 @@ class ViewBehind(Exception):
         made = cls(0, 0)
         made.args = ("The view is still being built from the log; try again when it is.",)
         return made
+
+
+class Replaced(Exception):
+    """Another table has begun to serve: whoever is answered from this one may go back behind what the other has told."""
 
 
 class Positions:
@@ -105,6 +112,18 @@ class Positions:
         self._known.pop(self._serving.get(view, ""), None)
         self._forgotten += 1
         self._look.set()
+
+    async def ask(self, question: Callable[..., Awaitable[T]], *views: str) -> T:
+        """The answer from the tables that serve these views; asked again where others have begun to, heard of or not.
+
+        The question raises `Replaced` then. Raises `ViewBehind` while the first table of a view is being built.
+        """
+        for _ in range(TRIES):
+            try:
+                return await question(*map(self.serving, views))
+            except Replaced:
+                await self.look()
+        raise ViewBehind.being_built()
 
     def position(self, view: str, subject_id: UUID | None = None) -> int:
         """Where a view stands, as far as is known here: for one subject, or (its least partition) for all."""

@@ -15,7 +15,6 @@ from projections.read_model import ReadModel
 __all__ = [
     "NothingKept",
     "PerTable",
-    "Replaced",
     "Serving",
     "builder_name",
     "is_near",
@@ -41,10 +40,6 @@ NEAR: Final = 1_000
 
 class NothingKept(Exception):
     """There is no table to go back to: none served before this one, or it was dropped."""
-
-
-class Replaced(Exception):
-    """Another table has begun to serve: whoever asked this one would go back for those who have asked the other."""
 
 
 class Serving(Struct, frozen=True):

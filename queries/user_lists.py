@@ -13,7 +13,8 @@ import asyncpg
 from msgspec import Struct
 
 from events.connections import Reading
-from projections.serving import Replaced, table_that_serves
+from projections.positions import Replaced
+from projections.serving import table_that_serves
 from projections.user_names import USER_NAMES
 from projections.users import USERS
 from queries.user_filters import NEWEST_FIRST, SORTS, Place, Sort, UserFilters

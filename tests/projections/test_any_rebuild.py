@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
+from events.user import UserErased
 from projections.anew import FIRST, LAST, Anew
+from projections.models import MODELS
 from projections.serving import serving_table
 from projections.users import USERS
 from projections.verifying import Difference, Verifier
@@ -19,6 +21,7 @@ from tests.projections.test_verifying import repairing
 __all__ = ["repairing", "store"]
 
 models = pytest.mark.parametrize("model", [USERS, TERMS, OPEN_TERMS], ids=lambda model: model.name)
+all_models = pytest.mark.parametrize("model", [*MODELS, TERMS, OPEN_TERMS], ids=lambda model: model.name)
 bounded = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 mischief = st.lists(st.tuples(st.sampled_from(["wrong", "missing", "additional"]), st.integers(0, 9)), max_size=3)
 
@@ -32,7 +35,7 @@ async def happen(log, view, model, told, partitions):
     return people
 
 
-@models
+@all_models
 @bounded
 @given(
     told=histories,
@@ -40,16 +43,17 @@ async def happen(log, view, model, told, partitions):
     range_events=st.integers(1, 30),
     killed_at=st.integers(0, 8),
     forgotten=st.lists(st.integers(0, PEOPLE - 1), max_size=2),
+    last=st.sampled_from([superseded, UserErased()]),
     later=st.booleans(),
 )
 async def test_live_and_built_anew_are_the_same_and_nothing_differs(
-    database, log, view, store, model, told, partitions, range_events, killed_at, forgotten, later
+    database, log, view, store, model, told, partitions, range_events, killed_at, forgotten, last, later
 ):
     people = await happen(log, view, model, told, partitions)
     if later:
         await view.catch_up(most_events=3)
     for number in forgotten:
-        await log.add(people[number], superseded)
+        await log.add(people[number], last)
         await log.forget(people[number])
     if killed_at:
         with contextlib.suppress(Killed):
@@ -104,7 +108,7 @@ async def test_whatever_is_planted_is_found_and_put_right(database, log, view, r
     assert await rows_of(database, model, model.view) == right
 
 
-@models
+@all_models
 @bounded
 @given(told=histories, at_once=st.integers(1, 7))
 async def test_any_pages_of_the_log_make_the_same_keys(database, log, view, model, told, at_once):

@@ -20,7 +20,7 @@ from projections.moving import move
 from projections.positions import ViewBehind
 from projections.published import publish_what_serves
 from projections.read_model import ReadModel
-from projections.rebuilding import Rebuilding
+from projections.rebuilding import BuiltWrongly, Rebuilding
 from projections.rebuilds import RebuildUnderWay, ask, hold, rebuilds
 from projections.rolling_back import roll_back
 from projections.rows import Rows
@@ -108,13 +108,11 @@ async def test_comes_up_with_what_happens_meanwhile(log, view, store):
             writing.append(asyncio.ensure_future(log.add(bob, registered)))
 
     table = await Rebuilding(store, USERS, 1, told=tell).run(0)
-    position = await writing[0]
-    await view.catch_up()
     assert await serving_table(view.connection, USERS) == table
-    await roll_back(store, USERS)
-    table = await rebuild(store)
+    assert await writing[0] == 2
+    view.model = USERS.on(table)
+    await view.catch_up()
     assert set(await rows_of(view.database, USERS, table)) == {ada, bob}
-    assert position == 2
 
 
 @pytest.mark.parametrize("point", range(1, 9))
@@ -229,10 +227,78 @@ async def test_goes_back_to_the_table_that_served_and_forth_again(database, log,
     await log.add(ada, registered)
     table = await rebuild(store)
     await log.add(ada, EmailVerified())
+    view.model = USERS.on(table)
+    await view.catch_up()
     assert await roll_back(store, USERS) == USERS.view
     rows = await rows_of(database, USERS, USERS.view)
-    assert rows[ada].version == 1 or rows[ada].status == "active"
+    assert rows[ada].status == "active", "what served knows it, and nobody goes back"
     assert await roll_back(store, USERS) == table
+
+
+async def test_a_table_serves_once_it_has_reached_the_one_that_does_and_not_before(log, view, store, monkeypatch):
+    monkeypatch.setattr("projections.serving.STANDS_SECONDS", 0.1)
+    ada = uuid7()
+    await log.add(ada, registered)
+    table = await rebuild(store)
+    await log.add(ada, EmailVerified())
+    view.model = USERS.on(table)
+    await view.catch_up()
+    assert await swap(view.connection, USERS, USERS.view) is False
+    assert await serving_table(view.connection, USERS) == table
+    view.model = USERS
+    await view.catch_up()
+    assert await swap(view.connection, USERS, USERS.view) is True
+    assert await serving_table(view.connection, USERS) == USERS.view
+
+
+async def test_what_lies_aside_of_a_new_table_keeps_it_from_serving(log, view, store):
+    await log.add(uuid7(), registered)
+    table = await rebuild(store)
+    await view.catch_up()
+    await view.connection.execute(
+        "INSERT INTO parked_events (consumer, partition, position, key, cause) VALUES ($1, 0, 1, $2, 'it tripped')",
+        USERS.view,
+        uuid7(),
+    )
+    assert await swap(view.connection, USERS, USERS.view, whole=True) is False
+    assert await serving_table(view.connection, USERS) == table
+    assert await swap(view.connection, USERS, USERS.view) is True
+
+
+@pytest.mark.parametrize("by_workers", [False, True])
+async def test_a_table_that_was_built_wrongly_never_serves(database, log, view, store, by_workers):
+    await people(log)
+    writing: list[asyncio.Task[Any]] = []
+
+    def tell(state: str, _done: int, _total: int) -> None:
+        if state == "following" and not writing:
+            spoiling = f"UPDATE views.{USERS.view}_1 SET email = 'nobody@example.com'"
+            writing.append(asyncio.ensure_future(view.connection.execute(spoiling)))
+
+    with pytest.raises(BuiltWrongly, match=r"[1-9][0-9]* of [1-9][0-9]* keys"):
+        await Rebuilding(store, USERS, 1, told=tell, by_workers=by_workers).run(0)
+    assert await tables(database) == {USERS.view}
+    assert await serving_table(view.connection, USERS) == USERS.view
+
+    async def left() -> Any:
+        return [one for one in await rebuilds(view.connection, USERS.name) if not one.alive]
+
+    (told,) = await until(left)
+    assert told.state == "stopped"
+    assert "built wrongly" in (told.cause or "")
+
+
+async def test_a_dead_rebuild_whose_table_a_restored_database_is_without_begins_anew(database, log, view, store):
+    await log.add(uuid7(), registered)
+    await database.query(
+        "INSERT INTO rebuilds (name, version, state, by_workers, target, processes, total, begun_at) "
+        "VALUES ('users', $1, 'following', true, $2, 1, 1, now())",
+        USERS.version,
+        f"{USERS.view}_9",
+    )
+    async with asyncio.timeout(20):
+        table = await rebuild(store, by_workers=True)
+    assert len(await rows_of(database, USERS, table)) == 1
 
 
 async def test_no_table_is_dropped_from_under_what_analysts_read(database, log, view, store):

@@ -93,6 +93,25 @@ async def test_who_asked_to_be_erased_is_erased_when_it_is_due_and_has_not_withd
     assert (await muster.topics()).count("UserErased") == 1
 
 
+async def test_who_asked_to_be_erased_is_erased_though_the_view_could_not_take_something_of_theirs(
+    muster, view, worker
+):
+    ada = await muster.registered()
+    await view.catch_up()
+    await view.connection.execute(
+        "INSERT INTO parked_events (consumer, partition, position, key, cause) VALUES ($1, 0, 1, $2, 'it tripped')",
+        view.model.consumer,
+        ada,
+    )
+    await muster.ask(RequestErasure(ada, PASSWORD))
+    await view.catch_up()
+    assert len(await view.parked()) == 2
+    assert (await view.rows())[ada]["erasure_due_at"] is None
+    assert await worker.run("erasures") == {}
+    muster.now += 14 * DAY
+    assert await worker.run("erasures") == {"CarryOutErasure": 1}
+
+
 async def test_says_who_it_is_and_what_it_was_asked(muster, log, view, worker):
     await locked(log, muster.now)
     await view.catch_up()
