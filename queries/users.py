@@ -15,8 +15,8 @@ from events.connections import Reading
 from events.gathering import Gathered
 from projections.database import Statement, given
 from projections.parking import ViewParked
-from projections.read_model import ReadModel
 from projections.positions import Replaced
+from projections.read_model import ReadModel
 from projections.serving import PerTable, table_that_serves
 from projections.users import USERS, UserRow
 
