@@ -87,6 +87,7 @@ def settings_for(database: Database, **changes: Any) -> Settings:
         "secret": base64.urlsafe_b64encode(database.secret).decode(),
         "hash_threads": 2,
         "hash_queue": 500,
+        "even_answers_milliseconds": 0,  # what is about them asks for them; to all others they are waiting
     }
     return Settings(**values | changes)
 
