@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from commands.addresses import EMAIL_SCOPE, Address, address, claim_key
 from commands.display_names import display_name
@@ -62,7 +62,7 @@ class RegisterUser(Struct, frozen=True):
         asked_id = owner_id or unit.new_id()  # somebody is asked about in any case, so that it takes as long
         owner, secret = await unit.user(asked_id), await unit.secret(asked_id, PASSWORD)
         user_id = unit.new_id()
-        mailed = {} if owner.proved else owner.mailed_lately(unit.now)
+        mailed = owner.mailed_lately(unit.now) or UNSET
         events = self.decide(owner, UserRegistered(email.written, named, speaks, mailed))
         if events:
             await take_address(unit, user_id, email, owner_id, proven=False)

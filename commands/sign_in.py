@@ -70,7 +70,8 @@ class SignIn(Struct, frozen=True):
             shut_out = not attempt.reserved or (device == STRANGERS and user.locked(unit.now))
             hashed = secret.plain.decode() if secret and user.active and not shut_out else None
             verified = await unit.once(("verify", hashed), lambda: place.verify(self.password, hashed))
-        if secret is None and user.active and user.keeps_password and await unit.user(user_id) == user:
+        kept = user.active and user.keeps_password and isinstance(user.email, str)
+        if secret is None and kept and await unit.user(user_id) == user:
             raise ValueError(GONE)
         try:
             events = self.decide(user, matches=verified.matches)

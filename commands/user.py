@@ -185,10 +185,10 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
     event = recorded.event
     match event:
         case UserRegistered(email=email, display_name=display_name, locale=locale):
+            begun = replace(user, mailed=event.mailed or {})
             about = {"id": recorded.stream_id, "email": email, "display_name": display_name, "locale": locale}
-            begun = replace(user, mailed=event.mailed)
-            about |= {"registered_at": recorded.recorded_at, "keeps_password": True, "mailed": event.mailed}
-            return about | _verification_mailed(begun, recorded)
+            kept = {"registered_at": recorded.recorded_at, "keeps_password": True, "mailed": begun.mailed}
+            return about | kept | _verification_mailed(begun, recorded)
         case UserImported():
             return _imported(event, recorded)
         case ServiceAccountCreated(name=name):
@@ -336,4 +336,4 @@ def fold(history: Iterable[Recorded[Any]]) -> User:
 def before(history: Sequence[Recorded[Any]], place: int) -> User:
     """The user before the fact at a place; what was mailed before a registration was mailed to the same address."""
     user, event = fold(history[:place]), history[place].event
-    return replace(user, mailed=event.mailed) if isinstance(event, UserRegistered) else user
+    return replace(user, mailed=event.mailed or {}) if isinstance(event, UserRegistered) else user

@@ -91,7 +91,9 @@ def encode(event: Event, stream_id: UUID, version: int, key: DataKey | None) -> 
     """
     cls = type(event)
     shape = _shape(cls)
-    state: dict[str, Any] = {name: getattr(event, name) for name in shape.clear}
+    state: dict[str, Any] = {
+        name: value for name in shape.clear if (value := getattr(event, name)) is not msgspec.UNSET
+    }
     if shape.class_version > 1:
         state["class_version"] = shape.class_version
     if shape.personal:

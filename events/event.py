@@ -24,6 +24,9 @@ class UnknownEvent(LookupError):
 class Event(Struct, frozen=True, gc=False):
     """A fact. Its class name is its name on disk, for ever; a changed shape is a new `class_version` with an upcast.
 
+    A field that is added with `UNSET` for its default is no changed shape: it is left out where it is not set, and versions
+    that do not know it pass it over.
+
     An upcast from version 1 to 2 is a static method `upcast_v1_v2(state)` that changes the decoded state in place,
     as in `eventsourcing`, whose topic registry knows these names too.
     """

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from msgspec import UNSET, UnsetType
+
 from events.event import Event
 from events.personal import Personal
 
@@ -60,13 +62,13 @@ class UserRegistered(Event, frozen=True):
     """Someone registered with an address that is not proved to be theirs yet, and chose a password.
 
     `mailed` is when the address was written to within the hour before, and about what, for registrations that this one
-    supersedes: what strangers can have mailed is counted for the address, and not for each registration.
+    supersedes, if it was: what strangers can have mailed is counted for the address, and not for each registration.
     """
 
     email: Personal[str]
     display_name: Personal[str | None] = None
     locale: Personal[str | None] = None
-    mailed: Mapping[str, tuple[datetime, ...]] = {}
+    mailed: Mapping[str, tuple[datetime, ...]] | UnsetType = UNSET
 
 
 class UserImported(Event, frozen=True):

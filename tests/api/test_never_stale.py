@@ -1,10 +1,13 @@
 """An answer reflects what was demanded, whatever this process believes, and comes from the table that serves."""
 
+from typing import Any
+
 import pytest
 
 from events.connections import connect
 from projections.keeping import Store
 from projections.models import BY_NAME
+from projections.read_model import ReadModel
 from projections.rebuilding import Rebuilding
 from projections.user_days import USER_DAYS
 from projections.user_names import USER_NAMES
@@ -12,7 +15,7 @@ from projections.users import USERS
 from tests.api.site import Site
 from tests.support import until
 
-PATHS = {
+PATHS: dict[str, ReadModel[Any]] = {
     "/v1/me": USERS,
     "/v1/users": USERS,
     "/v1/users?sort=name": USER_NAMES,

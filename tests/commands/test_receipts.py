@@ -1,6 +1,7 @@
 """Idempotency-Key: one effect and one answer, however often and however unluckily it is asked."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -62,7 +63,7 @@ async def test_what_can_be_done_once_only_is_answered_again_to_another_process(m
     user_id = (await muster.ask(RegisterUser("ada@example.com", PASSWORD))).user_id
     ask = VerifyEmail(user_id, muster.link(user_id))
     other = type(muster)(muster.database, muster.pool, muster.handler._committer, muster.handler._hasher)
-    first = []
+    first: list[Any] = []
     name = "_replayed" if late == "before it reads" else "_append"
     then = getattr(other.handler, name)
 

@@ -76,7 +76,7 @@ async def test_registering_again_and_again_mails_an_address_no_oftener(muster):
         await muster.ask(RegisterUser("ada@example.com", "correct horse battery"))
     events = await read_log(muster.pool, muster.database.keys, after=0, limit=100)
     made = [one.event for one in events if isinstance(one.event, UserRegistered)]
-    assert [len(event.mailed.get(Mail.VERIFICATION, ())) for event in made] == [0, 1, 2, 3, 4, 5, 5, 5]
+    assert [len((event.mailed or {}).get(Mail.VERIFICATION, ())) for event in made] == [0, 1, 2, 3, 4, 5, 5, 5]
 
 
 def test_supersedes_nobody_twice(given):

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
@@ -72,6 +73,8 @@ def anything(cls: type[Event]) -> st.SearchStrategy[Event]:
         datetime: st.datetimes(timezones=st.just(UTC)),
         datetime | None: st.none() | st.datetimes(timezones=st.just(UTC)),
         tuple[str, ...]: st.lists(st.text()).map(tuple),
+        Mapping[str, tuple[datetime, ...]] | msgspec.UnsetType: st.just(msgspec.UNSET)
+        | st.dictionaries(st.text(), st.lists(st.datetimes(timezones=st.just(UTC))).map(tuple), min_size=1),
         tuple[tuple[str, Any], ...]: st.lists(st.tuples(st.text(), json_values)).map(tuple),
     }
     kinds = {name: remembered(hint) for name, hint in hints.items() if name in cls.__struct_fields__}

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from typing import Any
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -189,7 +190,7 @@ async def test_what_is_only_said_is_not_believed_for_long(database, log, view, p
     await positions.wait(VIEW, ada, position, 5)
     anyone = await connect(database.url("reader"), "anyone")
 
-    async def believed() -> bool:
+    async def believed() -> Any:
         return positions.position(VIEW, ada) == 2**62
 
     await anyone.execute(f"NOTIFY projected, '{VIEW}:0:{2**62}'")

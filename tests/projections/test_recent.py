@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -75,11 +76,11 @@ async def test_each_partition_finds_what_it_would_have_found_itself(
                 for position in range(max(0, log_end(await log.positions()) - 6), log_end(await log.positions()) + 1):
                     checkpoint = Checkpoint("someone", partition, partitions, position)
                     found = await recent.next_events(connection, checkpoint, concern, limit)
-                    own = await next_events(connection, checkpoint, concern, limit)
+                    own = await next_events(connection, checkpoint, concern)
                     own_rows = [row["notification_id"] for row in own.rows]
                     rows = [row["notification_id"] for row in found.rows]
-                    assert rows == [number for number in own_rows if number <= found.position]
-                    assert found.position <= own.position
+                    assert rows == [number for number in own_rows if number <= found.position][:limit]
+                    assert position <= found.position <= own.position
                     assert found.behind or (rows, found.position) == (own_rows, own.position)
 
 
@@ -124,11 +125,9 @@ async def test_idle_partitions_are_moved_together(partitioned, log, connection, 
     view = await partitioned(4, TAGS)
     position = await log.add(uuid7(), VerificationRequested())
     checkpoints = [await take(connection, TAGS.consumer, partition) for partition in range(4)]
-    transactions = await database.query("SELECT count(DISTINCT xmin) FROM checkpoints")
-    assert transactions[0][0] == 1
     await asyncio.gather(*(recent.move(connection, one, position) for one in checkpoints if one))
     assert await view.positions() == [position] * 4
-    assert (await database.query("SELECT count(DISTINCT xmin) FROM checkpoints"))[0][0] == 1
+    assert (await database.query("SELECT count(DISTINCT xmin::text) FROM checkpoints"))[0][0] == 1
 
 
 async def test_whose_partition_another_moved_is_told(partitioned, log, connection, recent):
@@ -171,7 +170,7 @@ async def test_slices_share_what_they_read(database, log, partitioned, projector
     projector = Projector(TAGS, database.keys)
     held = [asyncio.create_task(slices.hold(projector, partition, seconds=20)) for partition in range(4)]
 
-    async def there() -> bool:
+    async def there() -> Any:
         return await view.positions() == [position] * 4
 
     position = await log.add(uuid7(), EVENTS[0])

@@ -65,7 +65,7 @@ def test_what_was_mailed_to_the_address_for_a_registration_before_counts_too():
         _ = Asked(registered(5, 59)).mail
     assert Asked(registered(5, 60)).mail["To"]
     with pytest.raises(Obsolete, match="often enough"):
-        _ = Asked(registered(4, 59), VerificationRequested()).mail
+        _ = Asked(registered(4, 58), VerificationRequested()).mail
 
 
 def test_what_only_its_owner_can_bring_about_is_always_written_of():

@@ -94,8 +94,9 @@ async def test_who_asked_to_be_erased_is_erased_when_it_is_due_and_has_not_withd
 
 
 async def test_who_asked_to_be_erased_is_erased_though_the_view_could_not_take_something_of_theirs(
-    muster, view, worker
+    muster, view, worker, monkeypatch
 ):
+    monkeypatch.setattr("projections.engine.RETRY_SECONDS", 1e18)
     ada = await muster.registered()
     await view.catch_up()
     await view.connection.execute(
