@@ -62,17 +62,20 @@ class Addresses(Controller):
         operation_id="verify_email",
         summary="Prove an address",
         status_code=HTTP_204_NO_CONTENT,
-        responses=declared(BODY, COMMAND, PARAMETERS, NotFound, InvalidLink, LinkExpired, LinkSpent, AddressTaken),
+        responses=declared(
+            *(BODY, COMMAND, PARAMETERS),
+            *(NotFound, InvalidLink, LinkExpired, LinkSpent, AddressTaken, StaleVersion),
+        ),
     )
     async def verify_email(
-        self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[VerifyBody]
+        self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[VerifyBody], if_match: IfMatch = None
     ) -> Response[None]:
         """Prove that an address is one's own, with the token that was mailed to it. The newest one works, once.
 
         For a change of address, this is the moment at which it changes; the former address is told how to undo it.
         """
         await limited(request, VERIFICATION)
-        outcome = await ask(request, VerifyEmail(user_id, data.token))
+        outcome = await ask(request, only_at(VerifyEmail(user_id, data.token), user_id, if_match))
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, None)))
 
     @post(
@@ -140,13 +143,15 @@ class Addresses(Controller):
         operation_id="undo_email_change",
         summary="Take an account back",
         status_code=HTTP_204_NO_CONTENT,
-        responses=declared(BODY, COMMAND, PARAMETERS, NotFound, InvalidLink, LinkExpired, LinkSpent),
+        responses=declared(BODY, COMMAND, PARAMETERS, NotFound, InvalidLink, LinkExpired, LinkSpent, StaleVersion),
     )
-    async def undo(self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[VerifyBody]) -> Response[None]:
+    async def undo(
+        self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[VerifyBody], if_match: IfMatch = None
+    ) -> Response[None]:
         """Give the account its former address back, with the token that was mailed to that one when it changed.
 
         Every session ends and the password is gone: have it reset.
         """
         await limited(request, VERIFICATION)
-        outcome = await ask(request, UndoEmailChange(user_id, data.token))
+        outcome = await ask(request, only_at(UndoEmailChange(user_id, data.token), user_id, if_match))
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, None)))
