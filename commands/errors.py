@@ -111,7 +111,7 @@ class InvalidAddress(Refused):
 
 
 class InvalidDisplayName(Refused):
-    """A display name has 1 to 100 characters, no control characters and no more than four marks on a letter."""
+    """A display name has 1 to 100 characters, not only invisible ones, no controls and four marks on a letter at most."""
 
 
 class InvalidLocale(Refused):
@@ -238,7 +238,7 @@ class InvalidPasskey(Refused):
 
 
 class InvalidLabel(Refused):
-    """A label has 1 to 100 characters, no control characters and no more than four marks on a letter."""
+    """A label has 1 to 100 characters, not only invisible ones, no controls and four marks on a letter at most."""
 
 
 class UnknownPasskey(Refused):
