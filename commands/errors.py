@@ -202,7 +202,7 @@ class WrongPassword(Refused):
 
 
 class TooManyAttempts(Refused):
-    """What was asked for once more was wrong too often; wait a while. A password can be reset by mail meanwhile."""
+    """What was asked for once more was wrong too often; wait a while, as Retry-After says. A password can be reset by mail."""
 
 
 class WrongSecondFactor(Refused):
