@@ -1,5 +1,6 @@
 """The address of an account: proving it, changing it, and taking it back."""
 
+from typing import Final
 from uuid import UUID
 
 from litestar import Controller, Response, post
@@ -14,7 +15,8 @@ from api.declared import BODY, COMMAND, HASHING, IN_SESSION, PARAMETERS, STEP_UP
 from api.even_answers import even
 from api.fields import CHECKS_BESIDE_PASSWORD, Email, LinkToken, PresentPassword, Reason
 from api.limits import VERIFICATION, limited
-from api.reasons import NotFound, StaleVersion
+from api.reasons import FieldError, InvalidFields, NotFound, StaleVersion
+from api.roles import ReasonBody
 from api.step_up import require_step_up
 from api.views import require_sight
 from commands.change_email import ChangeEmail
@@ -33,6 +35,9 @@ from commands.undo_email_change import UndoEmailChange
 from commands.verify_email import VerifyEmail
 
 __all__ = ["Addresses"]
+
+
+REASON_OF_NOBODY: Final = FieldError(pointer="/reason", detail="Only whoever is signed in gives a reason.")
 
 
 class VerifyBody(Body, frozen=True):
@@ -123,19 +128,23 @@ class Addresses(Controller):
         status_code=HTTP_202_ACCEPTED,
         guards=[anyone],
         security=[{}, {"token": []}],
-        responses=declared(TOKEN, COMMAND, PARAMETERS, NotFound),
+        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NotFound),
     )
-    async def resend(self, request: JsonRequest, user_id: FromPath[UUID]) -> Response[Accepted]:
+    async def resend(
+        self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[ReasonBody | None] = None
+    ) -> Response[Accepted]:
         """Have the link mailed once more that proves the address, five times an hour at most.
 
         The answer is the same and takes as long where there is no such user and nothing to prove. Whoever is signed in
-        has the link of the change mailed again that they asked for.
+        has the link of the change mailed again that they asked for, and may say why.
         """
         even(request)
         await limited(request, VERIFICATION, account=user_id)
-        caller = request.user
+        caller, reason = request.user, data.reason if data else None
+        if caller is None and reason is not None:
+            raise InvalidFields(errors=[REASON_OF_NOBODY])
         oneself = caller is not None and caller.user_id == user_id and caller.may_oneself(WRITE_OWN)
-        await ask(request, RequestVerification(user_id, oneself))
+        await ask(request, RequestVerification(user_id, oneself), reason)
         return accepted()
 
     @post(
