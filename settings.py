@@ -243,16 +243,27 @@ class Settings(Struct, frozen=True, kw_only=True):
         str, Meta(description="How often one e-mail address may be registered.")
     ] = "10 per hour"
     limit_reset_by_address: Annotated[
-        str, Meta(description="How many resets of passwords may be asked for and completed from one client address.")
+        str,
+        Meta(
+            description="How often resets of passwords may be asked for or completed from one client address: a reset is both."
+        ),
     ] = "60 per hour"
     limit_reset_by_account: Annotated[
         str, Meta(description="How often a reset of its password may be asked for with one e-mail address.")
     ] = "5 per hour"
     limit_verification_by_address: Annotated[
-        str, Meta(description="How many links may be asked for again, or followed, from one client address.")
+        str,
+        Meta(
+            description="How many links may be asked for again, or followed, from one client address, but for those of resets; "
+            "changes of address count as well."
+        ),
     ] = "120 per hour"
     limit_verification_by_account: Annotated[
-        str, Meta(description="How often the link that proves its address may be asked for again for one account.")
+        str,
+        Meta(
+            description="How often the link that proves its address may be asked for again for one account, and how often "
+            "one e-mail address may be asked for as the new one."
+        ),
     ] = "5 per hour"
     limit_refresh_by_address: Annotated[
         str, Meta(description="How many sessions may be gone on with from one client address.")

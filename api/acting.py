@@ -2,15 +2,19 @@
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 from uuid import UUID
 
 import click
 from msgspec import Struct
 
-from api.arguments import json_option, reason_option
+from api.arguments import dry_run_option, json_option, reason_option
 from api.operating import as_json, operate
+from api.tables import Table, cell
 from settings import Settings, key_bytes, master_keys
+
+if TYPE_CHECKING:
+    from api.rehearsals import Rehearsal, RehearsedEvent
 
 __all__ = ["Done", "Operator", "asks", "user_named"]
 
@@ -34,13 +38,17 @@ class Done(Struct, frozen=True):
 
 
 class Operator:
-    """Whoever works at the console."""
+    """Whoever works at the console; what they only try out is kept in `tried`, and not recorded."""
 
-    def __init__(self, settings: Settings, handler: Any, reading: Any, reason: str | None) -> None:
+    def __init__(
+        self, settings: Settings, handler: Any, reading: Any, reason: str | None, *, dry_run: bool = False
+    ) -> None:
         self._settings = settings
         self._handler = handler
         self._reading = reading
         self._reason = reason
+        self._dry_run = dry_run
+        self.tried: Rehearsal | None = None
 
     async def user(self, text: str) -> UUID:
         """The user of an id or of an address. Raises `NoSuchUser`, `InvalidAddress`."""
@@ -51,30 +59,61 @@ class Operator:
         from commands.handler import Context
         from events.event import Actor
 
-        outcome = await self._handler.handle(command, Context(Actor("operator"), reason=self._reason))
+        context = Context(Actor("operator"), reason=self._reason)
+        if self._dry_run:
+            return await self._try(command, context, about)
+        outcome = await self._handler.handle(command, context)
         recorded = [type(event).__name__ for event in outcome.events]
         what = about or outcome.stream_id
         assert what is not None, "what is asked at the console is about something"
         return Done(what, bool(recorded), recorded, outcome.position, outcome.version)
 
+    async def _try(self, command: Any, context: Any, about: UUID | None) -> Done:
+        """As if it had been done; it stands nowhere."""
+        from api.rehearsals import rehearsed
+
+        _, written = await self._handler.rehearse(command, context)
+        self.tried = rehearsed(written, context.actor, type(command).__name__, context.reason)
+        events = [event.type for event in self.tried.events]
+        return Done(about or written[0].stream_id, bool(events), events, 0, 0)
+
 
 def asks(ask: Callable[Concatenate[Operator, P], Awaitable[Done]]) -> Callable[..., None]:
-    """Make what an operator asks a command of the command line, with `--reason` and `--json`; it tells what became of it."""
+    """Make what an operator asks a command of the command line; it tells what became of it.
+
+    It takes `--reason`, `--dry-run` and `--json`.
+    """
 
     @reason_option
+    @dry_run_option
     @json_option
     @functools.wraps(ask)
-    def callback(*, reason: str | None, json: bool, **given: Any) -> None:
+    def callback(*, reason: str | None, dry_run: bool, json: bool, **given: Any) -> None:
         async def work(settings: Settings) -> str:
             from api.handling import handler_of
 
             async with handler_of(settings, "muster operator") as (handler, reading):
-                done = await ask(Operator(settings, handler, reading, reason), **given)  # type: ignore[call-arg] # click knows what was declared
+                operator = Operator(settings, handler, reading, reason, dry_run=dry_run)
+                done = await ask(operator, **given)  # type: ignore[call-arg] # click knows what was declared
+            if operator.tried is not None:
+                return as_json(operator.tried) if json else _in_words(operator.tried)
             return as_json(done) if json else done.in_words()
 
         operate(click.get_current_context().command_path, work)
 
     return callback
+
+
+def _in_words(tried: "Rehearsal") -> str:
+    if not tried.events:
+        return "Nothing would change."
+    table = Table("WOULD BE RECORDED", "IN THE STREAM", "AS VERSION", "WHAT")
+    return "\n".join(table.lines(map(_row, tried.events)))
+
+
+def _row(event: "RehearsedEvent") -> list[Any]:
+    facts = ", ".join(f"{name}: {cell(value)}" for name, value in event.data.items())
+    return [event.type, f"{event.stream_type} {event.stream}", event.version, facts]
 
 
 async def user_named(settings: Settings, reading: Any, text: str) -> UUID:

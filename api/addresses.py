@@ -1,5 +1,6 @@
 """The address of an account: proving it, changing it, and taking it back."""
 
+from typing import Final
 from uuid import UUID
 
 from litestar import Controller, Response, post
@@ -15,7 +16,8 @@ from api.declared import BODY, COMMAND, HASHING, IN_SESSION, PARAMETERS, STEP_UP
 from api.even_answers import even
 from api.fields import CHECKS_BESIDE_PASSWORD, Email, LinkToken, PresentPassword, Reason
 from api.limits import VERIFICATION, limited
-from api.reasons import NotFound, StaleVersion
+from api.reasons import FieldError, InvalidFields, NotFound, StaleVersion
+from api.roles import ReasonBody
 from api.step_up import require_step_up
 from api.views import require_sight
 from commands.change_email import ChangeEmail
@@ -34,6 +36,9 @@ from commands.undo_email_change import UndoEmailChange
 from commands.verify_email import VerifyEmail
 
 __all__ = ["Addresses"]
+
+
+REASON_OF_NOBODY: Final = FieldError(pointer="/reason", detail="Only whoever is signed in gives a reason.")
 
 
 class VerifyBody(Body, frozen=True):
@@ -63,17 +68,20 @@ class Addresses(Controller):
         operation_id="verify_email",
         summary="Prove an address",
         status_code=HTTP_204_NO_CONTENT,
-        responses=declared(BODY, COMMAND, PARAMETERS, NotFound, InvalidLink, LinkExpired, LinkSpent, AddressTaken),
+        responses=declared(
+            *(BODY, COMMAND, PARAMETERS),
+            *(NotFound, InvalidLink, LinkExpired, LinkSpent, AddressTaken, StaleVersion),
+        ),
     )
     async def verify_email(
-        self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[VerifyBody]
+        self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[VerifyBody], if_match: IfMatch = None
     ) -> Response[None]:
         """Prove that an address is one's own, with the token that was mailed to it. The newest one works, once.
 
         For a change of address, this is the moment at which it changes; the former address is told how to undo it.
         """
         await limited(request, VERIFICATION)
-        outcome = await ask(request, VerifyEmail(user_id, data.token))
+        outcome = await ask(request, only_at(VerifyEmail(user_id, data.token), user_id, if_match))
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, None)))
 
     @post(
@@ -122,19 +130,23 @@ class Addresses(Controller):
         status_code=HTTP_202_ACCEPTED,
         guards=[anyone],
         security=[{}, {"token": []}],
-        responses=declared(TOKEN, COMMAND, PARAMETERS, NotFound),
+        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NotFound),
     )
-    async def resend(self, request: JsonRequest, user_id: FromPath[UUID]) -> Response[Accepted]:
+    async def resend(
+        self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[ReasonBody | None] = None
+    ) -> Response[Accepted]:
         """Have the link mailed once more that proves the address, five times an hour at most.
 
         The answer is the same and takes as long where there is no such user and nothing to prove. Whoever is signed in
-        has the link of the change mailed again that they asked for.
+        has the link of the change mailed again that they asked for, and may say why.
         """
         even(request)
         await limited(request, VERIFICATION, account=user_id)
-        caller = request.user
+        caller, reason = request.user, data.reason if data else None
+        if caller is None and reason is not None:
+            raise InvalidFields(errors=[REASON_OF_NOBODY])
         oneself = caller is not None and caller.user_id == user_id and caller.may_oneself(WRITE_OWN)
-        await ask(request, RequestVerification(user_id, oneself))
+        await ask(request, RequestVerification(user_id, oneself), reason)
         return accepted()
 
     @post(
@@ -142,13 +154,15 @@ class Addresses(Controller):
         operation_id="undo_email_change",
         summary="Take an account back",
         status_code=HTTP_204_NO_CONTENT,
-        responses=declared(BODY, COMMAND, PARAMETERS, NotFound, InvalidLink, LinkExpired, LinkSpent),
+        responses=declared(BODY, COMMAND, PARAMETERS, NotFound, InvalidLink, LinkExpired, LinkSpent, StaleVersion),
     )
-    async def undo(self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[VerifyBody]) -> Response[None]:
+    async def undo(
+        self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[VerifyBody], if_match: IfMatch = None
+    ) -> Response[None]:
         """Give the account its former address back, with the token that was mailed to that one when it changed.
 
         Every session ends and the password is gone: have it reset.
         """
         await limited(request, VERIFICATION)
-        outcome = await ask(request, UndoEmailChange(user_id, data.token))
+        outcome = await ask(request, only_at(UndoEmailChange(user_id, data.token), user_id, if_match))
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, None)))

@@ -14,10 +14,10 @@ from msgspec.structs import asdict
 from api.asking import answered, ask, recorded_headers, runtime_of
 from api.auth import in_session, signed_in
 from api.bodies import Body, JsonRequest
-from api.conditions import PreferDryRun
+from api.conditions import IfMatch, PreferDryRun
 from api.declared import BODY, COMMAND, DRY_RUN, IN_SESSION, PARAMETERS, STEP_UP, TOKEN, declared
 from api.fields import Label, Reason
-from api.reasons import NotPermitted
+from api.reasons import NotPermitted, StaleVersion
 from api.roles import ReasonBody
 from api.step_up import require_step_up
 from api.views import require_sight
@@ -203,20 +203,21 @@ class ApiKeys(Controller):
         status_code=HTTP_204_NO_CONTENT,
         guards=[in_session],
         security=[{"token": []}],
-        responses=declared(IN_SESSION, BODY, COMMAND, PARAMETERS, NoSuchUser, NoSuchApiKey) | DRY_RUN,
+        responses=declared(IN_SESSION, BODY, COMMAND, PARAMETERS, NoSuchUser, NoSuchApiKey, StaleVersion) | DRY_RUN,
     )
     async def revoke(
         self,
         request: JsonRequest,
         user_id: FromPath[UUID],
         key_id: FromPath[UUID],
+        if_match: IfMatch = None,
         prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
         data: JSONBody[ReasonBody | None] = None,
     ) -> Response[None]:
         """Let a key open nothing any more, here at once and everywhere within a second. Safe to repeat."""
         require_sight(request, user_id, "users:write")
-        reason = data.reason if data else None
-        return await answered(request, RevokeApiKey(user_id, key_id), user_id, reason=reason, stream_id=key_id)
+        command, reason = RevokeApiKey(user_id, key_id), data.reason if data else None
+        return await answered(request, command, user_id, if_match=if_match, reason=reason, stream_id=key_id)
 
 
 def _listed(key: dict[str, Any]) -> dict[str, Any]:

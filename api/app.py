@@ -115,7 +115,9 @@ def create_app(settings: Settings) -> Surrounding:
         if isinstance(error, OF_ONE_FIELD):
             error = _all_that_is_wrong(request, error)
         path = request.scope["raw_path"].decode("ascii", "replace")
-        status, headers, body = answer(error, base_url=base_url, path=path, request_id=request_id.get())
+        status, headers, body = answer(
+            error, base_url=base_url, path=path, request_id=request_id.get(), lock_minutes=settings.lock_minutes
+        )
         if status == 500 and not isinstance(error, ClientGone):
             _log.error("request failed", exc_info=error)
         media_type = headers.pop("Content-Type", MEDIA_TYPE)

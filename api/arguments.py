@@ -13,6 +13,7 @@ __all__ = [
     "Term",
     "Text",
     "all_option",
+    "dry_run_option",
     "json_option",
     "limit_option",
     "reason_option",
@@ -96,6 +97,8 @@ user_argument = click.argument("user", metavar="USER")
 reason_option = click.option(
     "--reason", type=Text("Reason"), metavar="TEXT", help="Why, for the history; sealed, like all that is personal."
 )
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Tell what would be recorded, and record nothing.")
 
 json_option = click.option("--json", is_flag=True, help="Print JSON, one document a line, for programs.")
 

@@ -1,6 +1,6 @@
 """From a request to a command and back: by whom it is asked, what became of it, and which tokens that cuts off."""
 
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import UUID
 
 from litestar import Response
@@ -20,7 +20,17 @@ from commands.handler import Client, Command, Context, Outcome
 from commands.receipts import IdempotentRequest
 from events.event import ANONYMOUS, Actor
 
-__all__ = ["Accepted", "accepted", "answered", "ask", "context_of", "handled", "recorded_headers", "runtime_of"]
+__all__ = [
+    "Accepted",
+    "accepted",
+    "answered",
+    "ask",
+    "context_of",
+    "handled",
+    "recorded_headers",
+    "runtime_of",
+    "tried_out",
+]
 
 R = TypeVar("R")
 MOST_USER_AGENT = 300
@@ -41,35 +51,47 @@ async def ask(request: JsonRequest, command: Command[R], reason: str | None = No
     return await _done(request, command, reason)
 
 
+async def tried_out(
+    request: JsonRequest, command: Command[Any], subject_id: UUID | None = None, *, reason: str | None = None
+) -> Response[Any] | None:
+    """What a command would record, where the request asks for that; None where it is to be done.
+
+    A dry run is for those who may see its subject: themselves, and whoever has `users:read`; these alone, where there is
+    no `subject_id`. Raises `DryRunRefused`, and what the command does.
+    """
+    if not wants_dry_run(request):
+        return None
+    caller = request.user
+    if caller is None or not (caller.user_id == subject_id or caller.may("users:read")):
+        raise DryRunRefused
+    await limited(request, COMMANDS, account=caller.user_id)
+    context = context_of(request, reason)
+    _, written = await runtime_of(request).handler.rehearse(command, context)
+    return rehearsal(written, context.actor, type(command).__name__, reason)
+
+
 async def answered(
     request: JsonRequest,
     command: Command[Any],
-    subject_id: UUID,
+    subject_id: UUID | None,
     *,
     if_match: str | None = None,
     reason: str | None = None,
     stream_id: UUID | None = None,
 ) -> Response[None]:
-    """Have a command about a user done, at the version that If-Match names, and answer 204; or tell what it would do.
+    """Have a command done, at the version that If-Match names, and answer 204; or tell what it would do.
 
-    With a `stream_id`, the version that is told is that of something else of the user's. A dry run is for those who may see the user: themselves, and whoever has `users:read`. Raises as `ask`.
+    It is about a user or, with a `stream_id`, about something else, of theirs where the user is said: then that stream's
+    is the version. Raises as `ask`; who may try it out, `tried_out` says.
     """
-    checked = only_at(command, subject_id, if_match)
-    caller = request.user
-    if wants_dry_run(request):
-        if caller is None or not (caller.user_id == subject_id or caller.may("users:read")):
-            raise DryRunRefused
-        await limited(request, COMMANDS, account=caller.user_id)
-        context = context_of(request, reason)
-        _, written = await runtime_of(request).handler.rehearse(checked, context)
-        # What is declared is the answer of what is done; the framework takes any other all the same.
-        return cast("Response[None]", rehearsal(written, context.actor, type(command).__name__, reason))
+    about = stream_id or subject_id
+    checked = command if about is None else only_at(command, about, if_match)
+    if (tried := await tried_out(request, checked, subject_id, reason=reason)) is not None:
+        return tried
     outcome = await _done(request, checked, reason)
     tag = None
-    if outcome.stream_id == subject_id:
-        tag = user_etag(outcome.version, caller)
-    elif outcome.stream_id == stream_id:
-        tag = etag(outcome.version)
+    if outcome.stream_id == about:
+        tag = etag(outcome.version) if stream_id else user_etag(outcome.version, request.user)
     return Response(None, headers=recorded_headers(outcome, tag))
 
 

@@ -99,7 +99,10 @@ class Deliveries(Controller):
         responses=declared(TOKEN, COMMAND, PARAMETERS, NotPermitted, NoSuchDelivery),
     )
     async def redrive(self, request: JsonRequest, delivery_id: FromPath[UUID]) -> Response[DeliveryView]:
-        """Attempt a dead delivery again, at once and as often as a new one; others stay as they are. Safe to repeat."""
+        """Attempt a dead delivery again, at once and as often as a new one; others stay as they are. Safe to repeat.
+
+        It is no event, so that it takes no reason and cannot be tried out.
+        """
         await ask(request, RedriveDelivery(delivery_id))
         return await _told(request, delivery_id)
 

@@ -205,7 +205,7 @@ def _headers(path: str, operation: dict[str, Any], status: str) -> dict[str, dic
         names.append("WWW-Authenticate")
     elif status in ("429", "503"):
         names.append("Retry-After")
-    elif status == "200" and "204" in operation["responses"]:
+    elif status == "200" and {"201", "204"} & operation["responses"].keys():
         names.append("Preference-Applied")  # it tells what would be done, and does not do it
     elif status in ("200", "201", "204", "304") and path.startswith("/v1/"):
         names.append("Event-Position")

@@ -123,12 +123,12 @@ class Erasures(Controller):
         operation_id="withdraw_erasure_by_link",
         summary="Withdraw an erasure by mail",
         status_code=HTTP_204_NO_CONTENT,
-        responses=declared(BODY, COMMAND, PARAMETERS, NotFound, InvalidLink, LinkExpired, LinkSpent),
+        responses=declared(BODY, COMMAND, PARAMETERS, NotFound, InvalidLink, LinkExpired, LinkSpent, StaleVersion),
     )
     async def withdraw_by_link(
-        self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[WithdrawBody]
+        self, request: JsonRequest, user_id: FromPath[UUID], data: JSONBody[WithdrawBody], if_match: IfMatch = None
     ) -> Response[None]:
         """Keep the account, with the token that was mailed when its erasure was asked for."""
         await limited(request, VERIFICATION)
-        outcome = await ask(request, WithdrawErasureByLink(user_id, data.token))
+        outcome = await ask(request, only_at(WithdrawErasureByLink(user_id, data.token), user_id, if_match))
         return Response(None, headers=recorded_headers(outcome, user_etag(outcome.version, None)))

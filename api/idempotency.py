@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from uuid import UUID
 
 from api.bodies import JsonRequest
 from api.reasons import FieldError, InvalidParameters
@@ -21,7 +22,7 @@ _KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 async def asked_once(request: JsonRequest, secret: bytes) -> IdempotentRequest | None:
     """What a request with a key is known by: method, path, If-Match and body; None without a key.
 
-    Raises `InvalidParameters` for what is no key.
+    An id in the path is the same however it is spelt. Raises `InvalidParameters` for what is no key.
     """
     keys = request.header(_NAME)
     if not keys:
@@ -31,5 +32,13 @@ async def asked_once(request: JsonRequest, secret: bytes) -> IdempotentRequest |
         raise InvalidParameters(errors=[FieldError(parameter=HEADER, detail=detail)])
     asker = None if request.user is None else request.user.key_id or request.user.user_id
     asked = b"\0".join(("\n".join(request.header(b"if-match")).encode("latin-1"), await request.body()))
-    route = f"{request.method} {request.scope['path']}"
-    return idempotent_request(secret, asker, route, keys[0], asked)
+    path = "/".join(map(_plain, request.scope["path"].split("/")))
+    return idempotent_request(secret, asker, f"{request.method} {path}", keys[0], asked)
+
+
+def _plain(segment: str) -> str:
+    """An id as we write ids, in whichever of the spellings it came that the routes take; anything else as it is."""
+    try:
+        return str(UUID(segment))
+    except ValueError:
+        return segment

@@ -10,15 +10,15 @@ from litestar.status_codes import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
-from api.asking import ask, recorded_headers, runtime_of
+from api.asking import answered, ask, recorded_headers, runtime_of, tried_out
 from api.auth import may
 from api.bodies import Body, JsonRequest
-from api.conditions import etag
-from api.declared import BODY, COMMAND, CURSOR, HASHING, PARAMETERS, STEP_UP, TOKEN, declared
+from api.conditions import IfMatch, PreferDryRun
+from api.declared import BODY, COMMAND, CURSOR, DRY_RUN, HASHING, PARAMETERS, STEP_UP, TOKEN, declared
 from api.fields import CHECKS, DisplayName, Email, LinkToken, Locale, Password, Reason
 from api.limits import VERIFICATION, limited
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
-from api.reasons import NotPermitted
+from api.reasons import NotPermitted, StaleVersion
 from api.roles import ReasonBody
 from api.step_up import require_step_up
 from commands.accept_invitation import AcceptInvitation
@@ -111,9 +111,14 @@ class Invitations(Controller):
         status_code=HTTP_201_CREATED,
         guards=[may("users:write")],
         security=[{"token": []}],
-        responses=declared(TOKEN, STEP_UP, BODY, COMMAND, NotPermitted, AddressTaken),
+        responses=declared(TOKEN, STEP_UP, BODY, COMMAND, NotPermitted, AddressTaken) | DRY_RUN,
     )
-    async def invite(self, request: JsonRequest, data: JSONBody[InvitationBody]) -> Response[SentInvitation]:
+    async def invite(
+        self,
+        request: JsonRequest,
+        data: JSONBody[InvitationBody],
+        prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
+    ) -> Response[SentInvitation]:
         """Have a link mailed to an address. Whoever follows it chooses a password, and is a user with these roles.
 
         With roles it takes a fresh proof of who asks, as granting them does. 409 tells that a user has the address already.
@@ -125,6 +130,8 @@ class Invitations(Controller):
         command = InviteUser(
             data.email, caller.user_id, tuple(data.roles or ()), data.display_name, data.locale, data.expires_in_hours
         )
+        if (tried := await tried_out(request, command, reason=data.reason)) is not None:
+            return tried
         outcome = await ask(request, command, data.reason)
         made = outcome.result
         headers = recorded_headers(outcome) | {"Location": f"/v1/invitations/{made.invitation_id}"}
@@ -158,14 +165,22 @@ class Invitations(Controller):
         status_code=HTTP_204_NO_CONTENT,
         guards=[may("users:write")],
         security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchInvitation, InvitationOver),
+        responses=declared(
+            TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchInvitation, InvitationOver, StaleVersion
+        )
+        | DRY_RUN,
     )
     async def withdraw(
-        self, request: JsonRequest, invitation_id: FromPath[UUID], data: JSONBody[ReasonBody | None] = None
+        self,
+        request: JsonRequest,
+        invitation_id: FromPath[UUID],
+        if_match: IfMatch = None,
+        prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
+        data: JSONBody[ReasonBody | None] = None,
     ) -> Response[None]:
         """Let the link open nothing, and forget the address. Safe to repeat."""
-        outcome = await ask(request, WithdrawInvitation(invitation_id), data.reason if data else None)
-        return Response(None, headers=recorded_headers(outcome, etag(outcome.version)))
+        command, reason = WithdrawInvitation(invitation_id), data.reason if data else None
+        return await answered(request, command, None, if_match=if_match, reason=reason, stream_id=invitation_id)
 
     @post(
         "/accept",

@@ -22,6 +22,7 @@ ADVICE: Final = {
     "NoSuchUser": " Name a user by id or by the address; `muster users list` shows both.",
     "NoSuchReadModel": " `muster projections` shows them by their names.",
     "NoSuchParkedEvent": " `muster projections parked` shows all that are.",
+    "NoSuchInvitation": " `muster users invitations` shows those that are open.",
     "NoSuchDelivery": " `muster deliveries` shows them by their ids.",
     "NoSuchSession": " `muster sessions list USER` shows those of a user.",
 }

@@ -15,7 +15,7 @@ from api.declared import BODY, COMMAND, HASHING, IN_SESSION, PARAMETERS, STEP_UP
 from api.devices import device_cookie
 from api.even_answers import even
 from api.fields import CHECKS, CHECKS_BESIDE_PASSWORD, AnyAddress, LinkToken, Password, PresentPassword, Reason
-from api.limits import RESET, VERIFICATION, limited
+from api.limits import RESET, limited
 from api.reasons import StaleVersion
 from api.step_up import require_step_up
 from api.views import require_sight
@@ -131,7 +131,7 @@ class Resets(Controller):
     )
     async def complete(self, request: JsonRequest, data: JSONBody[ResetCompleteBody]) -> Response[None]:
         """Choose a new password with the token that was mailed. Every session ends; an unproved address is proved by it."""
-        await limited(request, VERIFICATION)
+        await limited(request, RESET)
         outcome = await ask(request, ResetPassword(data.token, data.password))
         return Response(
             None,

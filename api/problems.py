@@ -28,7 +28,7 @@ from api.reasons import (
     StepUpRequired,
 )
 from commands.access_tokens import InvalidAccessToken
-from commands.errors import SecondFactorRequired
+from commands.errors import SecondFactorRequired, TooManyAttempts
 from events.connections import is_unavailable
 from events.errors import StoreUnavailable
 from projections.parking import ViewParked
@@ -134,7 +134,9 @@ def _parameter(told: dict[str, str]) -> FieldError:
     )
 
 
-def answer(error: Exception, *, base_url: str, path: str, request_id: str) -> tuple[int, dict[str, str], bytes]:
+def answer(
+    error: Exception, *, base_url: str, path: str, request_id: str, lock_minutes: int = 0
+) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of the answer to a request that ended with this error."""
     reason = reason_of(error)
     kind = type(reason)
@@ -147,7 +149,7 @@ def answer(error: Exception, *, base_url: str, path: str, request_id: str) -> tu
     if status in (401, 403):
         headers.setdefault("WWW-Authenticate", _challenge(reason))
     elif status in (429, 503):
-        headers.setdefault("Retry-After", RETRY_PARKED_SECONDS if kind is ViewParked else RETRY_SECONDS)
+        headers.setdefault("Retry-After", _retry_after(kind, lock_minutes))
     problem = Problem(
         type=f"{base_url}/problems/{slug(kind)}",
         title=title(kind),
@@ -159,6 +161,13 @@ def answer(error: Exception, *, base_url: str, path: str, request_id: str) -> tu
         **_more(reason),
     )
     return status, headers, msgspec.json.encode(problem)
+
+
+def _retry_after(kind: type[Exception], lock_minutes: int) -> str:
+    """Seconds; attempts are there again after as long as a lock takes, or sooner."""
+    if kind is TooManyAttempts:
+        return str(60 * lock_minutes)
+    return RETRY_PARKED_SECONDS if kind is ViewParked else RETRY_SECONDS
 
 
 def _more(reason: Exception) -> dict[str, Any]:

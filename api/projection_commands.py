@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 
 from api.acting import Done, Operator, asks
-from api.arguments import Text, all_option, json_option, limit_option
+from api.arguments import Text, all_option, dry_run_option, json_option, limit_option
 from api.looking import reading, tell
 from api.operating import as_json, operate
 from api.rebuild_commands import COMMANDS, in_words
@@ -144,6 +144,7 @@ async def retry(operator: Operator, name: str, key: str | None, *, everyone: boo
     required=True,
     help="Why, for the history; sealed, like all that is.",
 )
+@dry_run_option
 @json_option
 def discard(**given: Any) -> None:
     """Have the view NAME do without the event at POSITION.

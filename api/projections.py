@@ -106,7 +106,8 @@ class Projections(Controller):
     async def rebuild(self, request: JsonRequest, name: Name) -> Response[RebuildTaken]:
         """Have the workers fold the log into a new table beside the one that serves, which it replaces once it has come up.
 
-        Reads and writes go on meanwhile. How far it is stands in `rebuilds` at the Location.
+        Reads and writes go on meanwhile. How far it is stands in `rebuilds` at the Location. It is no event, so that it takes
+        no reason and cannot be tried out.
         """
         require_model(name)
         outcome = await ask(request, RebuildReadModel(name, BY_NAME[name].version))

@@ -82,7 +82,7 @@ class InvalidParameters(Declined):
 
 
 class DryRunRefused(Declined):
-    """This cannot be tried out: it is open to anyone, or takes a password, a token or a link."""
+    """This cannot be tried out: it is open to anyone, takes or shows a secret, records nothing, or is hidden from you."""
 
 
 class InvalidCursor(Declined):

@@ -14,7 +14,7 @@ from api.reasons import DryRunRefused
 from commands.unit import Written
 from events.event import Actor
 
-__all__ = ["Rehearsal", "RehearsedEvent", "refuse_dry_run", "rehearsal", "wants_dry_run"]
+__all__ = ["Rehearsal", "RehearsedEvent", "refuse_dry_run", "rehearsal", "rehearsed", "wants_dry_run"]
 
 DRY_RUN = "dry-run"
 
@@ -50,8 +50,8 @@ def refuse_dry_run(request: JsonRequest) -> None:
         raise DryRunRefused
 
 
-def rehearsal(written: Iterable[Written], actor: Actor, command: str, reason: str | None) -> Response[Rehearsal]:
-    """The answer to a dry run."""
+def rehearsed(written: Iterable[Written], actor: Actor, command: str, reason: str | None) -> Rehearsal:
+    """What a command that was only tried out has gathered."""
     events = [
         RehearsedEvent(
             stream=stream.stream_id,
@@ -67,5 +67,10 @@ def rehearsal(written: Iterable[Written], actor: Actor, command: str, reason: st
         for stream in written
         for version, event in enumerate(stream.events, start=stream.version + 1)
     ]
+    return Rehearsal(events)
+
+
+def rehearsal(written: Iterable[Written], actor: Actor, command: str, reason: str | None) -> Response[Rehearsal]:
+    """The answer to a dry run."""
     headers = {"Preference-Applied": DRY_RUN, "Cache-Control": "no-store"}
-    return Response(Rehearsal(events), status_code=200, headers=headers)
+    return Response(rehearsed(written, actor, command, reason), status_code=200, headers=headers)

@@ -8,11 +8,11 @@ from litestar.params import JSONBody
 from litestar.status_codes import HTTP_201_CREATED
 from msgspec import Meta
 
-from api.asking import ask, recorded_headers
+from api.asking import ask, recorded_headers, tried_out
 from api.auth import may
 from api.bodies import Body, JsonRequest
-from api.conditions import user_etag
-from api.declared import BODY, COMMAND, TOKEN, declared
+from api.conditions import PreferDryRun, user_etag
+from api.declared import BODY, COMMAND, DRY_RUN, TOKEN, declared
 from api.fields import Label, Reason
 from api.reasons import NotPermitted
 from api.views import made_view
@@ -48,14 +48,22 @@ class ServiceAccounts(Controller):
         status_code=HTTP_201_CREATED,
         guards=[may("users:write")],
         security=[{"token": []}],
-        responses=declared(TOKEN, BODY, COMMAND, NotPermitted, InvalidLabel),
+        responses=declared(TOKEN, BODY, COMMAND, NotPermitted, InvalidLabel) | DRY_RUN,
     )
-    async def create(self, request: JsonRequest, data: JSONBody[ServiceAccountBody]) -> Response[UserView]:
+    async def create(
+        self,
+        request: JsonRequest,
+        data: JSONBody[ServiceAccountBody],
+        prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
+    ) -> Response[UserView]:
         """Have an account for a program, without address and password: it is entered by the API keys that you have issued.
 
         It may do what the roles say that you grant it. What it is for stands in its metadata, among those of administrators.
         """
-        outcome = await ask(request, CreateServiceAccount(data.name, data.description), data.reason)
+        command = CreateServiceAccount(data.name, data.description)
+        if (tried := await tried_out(request, command, reason=data.reason)) is not None:
+            return tried
+        outcome = await ask(request, command, data.reason)
         view = await made_view(request, outcome.result.user_id, outcome.version)
         headers = recorded_headers(outcome, user_etag(view.version, request.user, view.updated_at))
         return Response(view, headers=headers | {"Location": f"/v1/users/{view.id}"})

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import click
-from msgspec.structs import astuple
+from msgspec.structs import asdict, astuple
 
 from api.acting import Done, Operator, asks
 from api.arguments import json_option, user_argument
@@ -49,7 +49,9 @@ def list_sessions(user: str, *, json: bool) -> None:
         async with reading(settings, "writer") as connection:  # nobody else may read what is kept of sessions
             _, living = await living_sessions(connection, keys, user_id, datetime.now(UTC))
         table = Table("ID", "STARTED (UTC)", "SEEN (UTC)", "EXPIRES (UTC)", "ADDRESS", "USER AGENT")
-        for line in map(as_json, living) if json else table.lines(map(astuple, living)):
+        # Whoever asks at the console asks in no session: the current one is none of them.
+        answered = [as_json(asdict(session) | {"current": False}) for session in living]
+        for line in answered if json else table.lines(map(astuple, living)):
             click.echo(line)
 
     operate("muster sessions list", work)

@@ -14,7 +14,7 @@ from api.alarms import alarmed
 from api.asking import answered, ask, recorded_headers, runtime_of
 from api.auth import in_session, signed_in
 from api.bodies import Body, JsonRequest
-from api.conditions import IfMatch, PreferDryRun, etag
+from api.conditions import IfMatch, PreferDryRun
 from api.declared import BODY, COMMAND, DRY_RUN, HASHING, IN_SESSION, PARAMETERS, TOKEN, declared
 from api.devices import device_cookie
 from api.even_answers import even
@@ -131,17 +131,22 @@ class Sessions(Controller):
         status_code=HTTP_204_NO_CONTENT,
         guards=[in_session],
         security=[{"token": []}],
-        responses=declared(IN_SESSION, BODY, COMMAND, PARAMETERS, NoSuchSession),
+        responses=declared(IN_SESSION, BODY, COMMAND, PARAMETERS, NoSuchSession, StaleVersion) | DRY_RUN,
     )
     async def end(
-        self, request: JsonRequest, session_id: FromPath[UUID], data: JSONBody[ReasonBody | None] = None
+        self,
+        request: JsonRequest,
+        session_id: FromPath[UUID],
+        if_match: IfMatch = None,
+        prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
+        data: JSONBody[ReasonBody | None] = None,
     ) -> Response[None]:
         """End a session: its tokens count no longer, here at once and everywhere within a second."""
         caller = request.user
         assert caller is not None
-        command = EndSession(session_id, None if caller.may("users:write") else caller.user_id)
-        outcome = await ask(request, command, data.reason if data else None)
-        return Response(None, headers=recorded_headers(outcome, etag(outcome.version)))
+        holder = None if caller.may("users:write") else caller.user_id
+        command, reason = EndSession(session_id, holder), data.reason if data else None
+        return await answered(request, command, holder, if_match=if_match, reason=reason, stream_id=session_id)
 
 
 class SessionView(Struct, frozen=True):

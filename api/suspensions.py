@@ -116,7 +116,8 @@ class Suspensions(Controller):
         """Let any device sign in again after too many failed: with `users:write`, or with the token that was mailed."""
         if data is not None and data.token is not None:
             await limited(request, VERIFICATION)
-            outcome = await ask(request, only_at(UnlockByLink(user_id, data.token), user_id, if_match))
+            command = only_at(UnlockByLink(user_id, data.token), user_id, if_match)
+            outcome = await ask(request, command, data.reason)
             headers = recorded_headers(outcome, user_etag(outcome.version, request.user))
             return Response(None, headers=headers, cookies=[device_cookie(request, outcome.result.device)])
         if request.user is None:

@@ -45,32 +45,6 @@ def _password() -> str:
 
 
 @click.command()
-@click.argument("email", type=Text())
-@click.option(
-    "--role", "roles", multiple=True, type=click.Choice(sorted(ROLES)), help="What they may do, once they are there."
-)
-@click.option("--display-name", type=Text(), metavar="NAME", help="What to call the person.")
-@click.option("--locale", type=Text(), metavar="TAG", help="A language tag (BCP 47), as en-GB.")
-@click.option("--hours", type=click.IntRange(1, 720), help="For how long it can be accepted.")
-@asks
-async def invite(
-    operator: Operator,
-    email: str,
-    roles: tuple[str, ...],
-    display_name: str | None,
-    locale: str | None,
-    hours: int | None,
-) -> Done:
-    """Mail a link to an address, with which its owner chooses a password and becomes a user.
-
-    The ID that is told is that of the invitation. An address that someone has proved is refused.
-    """
-    from commands.invite_user import InviteUser
-
-    return await operator.ask(InviteUser(email, None, roles, display_name, locale, hours))
-
-
-@click.command()
 @user_argument
 @_role
 @asks
@@ -145,6 +119,27 @@ async def unlock(operator: Operator, user: str) -> Done:
 @click.command()
 @user_argument
 @asks
+async def resend_verification(operator: Operator, user: str) -> Done:
+    """Mail USER once more the link that proves the address.
+
+    The newest link works, and those of before do not. Who has proved the address, is suspended, or was mailed five such
+    links within the hour, is mailed none; then nothing is recorded.
+    """
+    from commands.request_verification import RequestVerification
+
+    user_id = await operator.user(user)
+    done = await operator.ask(RequestVerification(user_id), user_id)
+    if not done.changed:
+        click.echo(
+            "No link is mailed: there is no such user, nothing to prove, a suspension, or five within the hour.",
+            err=True,
+        )
+    return done
+
+
+@click.command()
+@user_argument
+@asks
 async def reset_password(operator: Operator, user: str) -> Done:
     """Mail USER a link with which to choose a new password.
 
@@ -177,4 +172,21 @@ async def remove_factors(operator: Operator, user: str) -> Done:
     return await operator.ask(RemoveFactors(user_id), user_id)
 
 
-CHANGES: Final = (register, invite, grant, revoke, suspend, reinstate, unlock, reset_password, remove_factors)
+@click.command()
+@user_argument
+@asks
+async def withdraw_erasure(operator: Operator, user: str) -> Done:
+    """Keep the account of USER, who has asked to be erased and is not yet.
+
+    It goes on as before; USER can ask again. Of somebody who was erased nothing can be kept. Safe to repeat.
+    """
+    from commands.withdraw_erasure import WithdrawErasure
+
+    user_id = await operator.user(user)
+    return await operator.ask(WithdrawErasure(user_id), user_id)
+
+
+CHANGES: Final = (
+    *(register, grant, revoke, suspend, reinstate, unlock),
+    *(resend_verification, reset_password, remove_factors, withdraw_erasure),
+)

@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 
 from api.api_key_commands import KEYS
 from api.arguments import Moment, Term, all_option, json_option, limit_option, user_argument
+from api.invitation_commands import INVITATIONS
 from api.looking import caught_up, reading, tell, user_of
 from api.operating import as_json, operate
 from api.tables import Table, cell
@@ -32,7 +33,7 @@ def users() -> None:
     """Look at users, and look after them, as administrators do over HTTP.
 
     USER is a user's id or exactly the address, in capital or small letters. The history says of each change that the
-    operator did it, and why, if --reason was given.
+    operator did it, and why, if --reason was given. --dry-run tells what a change would record, and does nothing.
 
     Tables are for people, with times in UTC; --json prints what the API would answer, one document a line, for programs.
     The environment is that of muster api; with none at all, the muster up of the folder .muster (or MUSTER_DATA) is meant.
@@ -41,7 +42,7 @@ def users() -> None:
     """
 
 
-for change in (*CHANGES, *FACTS, *KEYS, export_users):
+for change in (*CHANGES, *INVITATIONS, *FACTS, *KEYS, export_users):
     users.add_command(change)
 
 

@@ -16,10 +16,10 @@ from api.bodies import Body, JsonRequest
 from api.conditions import IfNoneMatch, MinPosition, Prefer, user_etag
 from api.declared import BODY, COMMAND, CURSOR, HASHING, TOKEN, UNCHANGED, VIEW, declared
 from api.even_answers import even
-from api.fields import CHECKS, DisplayName, Email, Locale, Password
+from api.fields import CHECKS, DisplayName, Email, Locale, Password, Reason
 from api.limits import REGISTRATION, limited
 from api.lists import Cursor, Limit, only_parameters, page_headers, place_after, sealed_place
-from api.reasons import NotPermitted, RegistrationClosed
+from api.reasons import FieldError, InvalidFields, NotPermitted, RegistrationClosed
 from api.user_filters import (
     Count,
     CreatedFrom,
@@ -53,6 +53,7 @@ class RegisterBody(Body, frozen=True):
     password: Password
     display_name: DisplayName | None = None
     locale: Locale | None = None
+    reason: Reason | None = None
 
     checks = CHECKS
 
@@ -74,6 +75,9 @@ class UserList(Struct, frozen=True):
     count: int | UnsetType = UNSET
 
 
+REASON_OF_OTHERS: Final = FieldError(
+    pointer="/reason", detail="Whoever registers themselves gives no reason; who adds others with users:write may."
+)
 ADDED: Final = ResponseSpec(UserView, generate_examples=False, description="The user, for those who may add them.")
 
 
@@ -95,7 +99,7 @@ class Users(Controller):
         """Become a user, or with `users:write` add one.
 
         Anyone is answered 202 and the same, whether or not the address was taken: only mail to it tells. Those with
-        `users:write` are answered 201 and the view, or 409.
+        `users:write` are answered 201 and the view, or 409, and may say why.
         """
         caller = request.user
         discloses = caller is not None and caller.may("users:write")
@@ -104,8 +108,10 @@ class Users(Controller):
         if not discloses:
             even(request)
             await limited(request, REGISTRATION, account=data.email)
+            if data.reason is not None:
+                raise InvalidFields(errors=[REASON_OF_OTHERS])
         command = RegisterUser(data.email, data.password, data.display_name, data.locale, disclose=discloses)
-        outcome = await ask(request, command)
+        outcome = await ask(request, command, data.reason)
         if not discloses:
             accepted = RegistrationTaken(outcome.result.user_id)
             return Response(accepted, status_code=HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store"})

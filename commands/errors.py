@@ -111,7 +111,7 @@ class InvalidAddress(Refused):
 
 
 class InvalidDisplayName(Refused):
-    """A display name has 1 to 100 characters, no control characters and no more than four marks on a letter."""
+    """A display name has 1 to 100 characters, not only invisible ones, no controls and four marks on a letter at most."""
 
 
 class InvalidLocale(Refused):
@@ -202,7 +202,7 @@ class WrongPassword(Refused):
 
 
 class TooManyAttempts(Refused):
-    """What was asked for once more was wrong too often; wait a while. A password can be reset by mail meanwhile."""
+    """What was asked for once more was wrong too often; wait a while, as Retry-After says. A password can be reset by mail."""
 
 
 class WrongSecondFactor(Refused):
@@ -238,7 +238,7 @@ class InvalidPasskey(Refused):
 
 
 class InvalidLabel(Refused):
-    """A label has 1 to 100 characters, no control characters and no more than four marks on a letter."""
+    """A label has 1 to 100 characters, not only invisible ones, no controls and four marks on a letter at most."""
 
 
 class UnknownPasskey(Refused):

@@ -170,15 +170,29 @@ def _kind(hint: Any) -> str:
 
 def requests() -> Iterator[str]:
     """Every request that the OpenAPI document describes."""
-    app = Litestar(ROUTES, openapi_config=configuration("https://users.example.com"), request_class=JsonRequest)
-    described = msgspec.json.decode(document(app))
     yield "| Request | What it does | Access token |"
     yield "|---|---|---|"
-    for path, methods in sorted(described["paths"].items()):
+    for request, operation in _operations():
+        needed = {"token" in way for way in operation.get("security", [{}])}
+        asked = {frozenset({True}): "needed", frozenset({False}): ""}.get(frozenset(needed), "taken")
+        yield f"| `{request}` | {operation['summary']} | {asked} |"
+
+
+def rehearsals() -> Iterator[str]:
+    """Every request that declares the answer to a dry run."""
+    yield "| Request | What it would do |"
+    yield "|---|---|"
+    for request, operation in _operations():
+        content = operation["responses"].get("200", {}).get("content", {})
+        if any(one["schema"].get("$ref", "").endswith("/Rehearsal") for one in content.values()):
+            yield f"| `{request}` | {operation['summary']} |"
+
+
+def _operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    app = Litestar(ROUTES, openapi_config=configuration("https://users.example.com"), request_class=JsonRequest)
+    for path, methods in sorted(msgspec.json.decode(document(app))["paths"].items()):
         for method, operation in methods.items():
-            needed = {"token" in way for way in operation.get("security", [{}])}
-            asked = {frozenset({True}): "needed", frozenset({False}): ""}.get(frozenset(needed), "taken")
-            yield f"| `{method.upper()} {path}` | {operation['summary']} | {asked} |"
+            yield f"{method.upper()} {path}", operation
 
 
 def problems() -> Iterator[str]:
@@ -232,6 +246,7 @@ GENERATED: Final[dict[str, Callable[[], Iterator[str]]]] = {
     "views": views,
     "commands": verbs,
     "requests": requests,
+    "rehearsals": rehearsals,
     "problems": problems,
     "cli": cli,
     "published": published,

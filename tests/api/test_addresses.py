@@ -62,7 +62,8 @@ async def test_the_present_password_cannot_be_guessed_with_a_stolen_token(site):
     person = await site.person()
     statuses = [(await asked(site, person, site.new_email(), f"guess {n}")).status_code for n in range(22)]
     assert statuses == [403] * 20 + [429] * 2
-    assert (await asked(site, person, site.new_email())).status_code == 429
+    refused = await asked(site, person, site.new_email())
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "900")
     assert await status(site, person.email) == 201, "whoever signs in has attempts of their own"
 
 
@@ -164,6 +165,19 @@ async def test_the_link_of_a_change_is_mailed_again_to_oneself_only(site, somebo
     assert await site.events_after(before) == []
     await site.post(f"/v1/users/{person.id}/email/resend", None, person)
     assert await site.events_after(before) == ["EmailChangeRequested"]
+
+
+async def test_whoever_is_signed_in_says_why_it_is_mailed_again_and_nobody_else(site):
+    person = await site.person()
+    await asked(site, person, site.new_email())
+    before, path, why = await site.head(), f"/v1/users/{person.id}/email/resend", {"reason": "the first was lost"}
+    refused = await site.post(path, why)
+    assert refused.status_code == 400
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/reason"]
+    assert await site.head() == before
+    assert (await site.post(path, why, person)).status_code == 202
+    history = (await site.get(f"/v1/users/{person.id}/history?limit=200", site.administrator)).json()["items"]
+    assert (history[-1]["type"], history[-1]["reason"]) == ("EmailChangeRequested", "the first was lost")
 
 
 @pytest.mark.parametrize("purpose", [UNDO_EMAIL_CHANGE, "reset-password", "unlock"])

@@ -65,6 +65,24 @@ async def test_another_request_with_the_same_key_is_422(site, somebody):
     assert other.json()["type"].endswith("/problems/idempotency-key-reused")
 
 
+async def test_an_id_in_the_path_is_the_same_however_it_is_spelt(site, somebody):
+    again, name = keyed(), f"Ada {uuid4()}"
+    spellings = (
+        *(str(somebody.id), str(somebody.id).upper(), somebody.id.hex),
+        *(f"{{{somebody.id}}}", f"urn:uuid:{somebody.id}"),
+    )
+    before = await site.head()
+    answers = [
+        await site.request("PATCH", f"/v1/users/{spelt}/profile", somebody, json={"display_name": name}, **again)
+        for spelt in spellings
+    ]
+    taken = [answer for answer in answers if answer.status_code != 404]
+    assert len(taken) > 2
+    assert {answer.status_code for answer in taken} == {204}
+    assert {answer.headers["event-position"] for answer in taken} == {str(before + 1)}
+    assert await site.events_after(before) == ["DisplayNameChanged"]
+
+
 async def test_keys_belong_to_whoever_chose_them(site, somebody):
     other = await site.seen(await site.person())
     again = keyed()

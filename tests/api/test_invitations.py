@@ -75,6 +75,28 @@ async def test_those_that_are_open_are_listed_and_withdrawn(site, auditor):
     assert email not in (await site.get("/v1/events?limit=200&type=UserInvited", auditor)).text
 
 
+async def test_sending_one_and_withdrawing_it_can_be_tried_out_by_whoever_sees_users(site, somebody):
+    email, invitation_id = await invited(site)
+    dry, before = {"Prefer": "dry-run"}, await site.head()
+    tried = await site.post(
+        "/v1/invitations", {"email": site.new_email(), "reason": "hired"}, site.administrator, headers=dry
+    )
+    assert (tried.status_code, tried.headers["preference-applied"]) == (200, "dry-run")
+    assert [(event["type"], event["reason"]) for event in tried.json()["events"]] == [("UserInvited", "hired")]
+    taken = await site.post("/v1/invitations", {"email": somebody.email}, site.administrator, headers=dry)
+    assert taken.status_code == 409
+    path = f"/v1/invitations/{invitation_id}"
+    tried = await site.request("DELETE", path, site.administrator, headers=dry)
+    assert [event["type"] for event in tried.json()["events"]] == ["InvitationWithdrawn"]
+    assert await site.head() == before
+    key = await issued(site, site.administrator, "users:write")
+    before = await site.head()
+    unseen = await site.request("DELETE", path, key, headers=dry)
+    assert (unseen.status_code, kind(unseen)) == (400, "dry-run-refused")
+    assert (await accept(site, invitation_id)).status_code == 201
+    assert (await site.signed_in(email)).email == email
+
+
 async def test_an_address_that_somebody_has_is_told_to_whoever_may_know(site, somebody):
     answer = await site.post("/v1/invitations", {"email": somebody.email}, site.administrator)
     assert (answer.status_code, kind(answer)) == (409, "address-taken")

@@ -256,6 +256,8 @@ async def test_a_limit_that_is_none_is_neither_kept_nor_told(database, valkey, r
     [
         ("registration", "/v1/users", {"email": "{number}@example.com", "password": PASSWORD}),
         ("registration", "/v1/administrators", {"token": "no", "email": "{number}@example.com", "password": PASSWORD}),
+        ("reset", "/v1/password/reset", {"email": "{number}@example.com"}),
+        ("reset", "/v1/password/reset/complete", {"token": "no", "password": PASSWORD}),
         ("verification", "/v1/users/0190b0a6-ad31-7000-8000-61646d696e73/email/verify", {"token": "no"}),
         ("refresh", "/v1/sessions/refresh", {"refresh_token": "no"}),
     ],

@@ -1,5 +1,7 @@
 """The OpenAPI document is true."""
 
+import json
+
 import pytest
 
 from api.documentation import document
@@ -66,6 +68,30 @@ def test_what_can_be_left_out_is_never_null_instead(described):
         schemas += [content["schema"] for content in operation.get("requestBody", {}).get("content", {}).values()]
         assert all({"type": "null"} not in schema.get("oneOf", ()) for schema in schemas)
     assert described["paths"]["/v1/users/{user_id}/suspend"]["post"]["requestBody"]["required"] is False
+
+
+def test_what_answers_a_version_can_be_told_which(described):
+    for path, method, operation in operations(described):
+        if "ETag" in operation["responses"].get("204", {}).get("headers", {}) and path != "/v1/password/reset/complete":
+            assert "If-Match" in [parameter["name"] for parameter in operation["parameters"]], (method, path)
+            assert "412" in operation["responses"], (method, path)
+
+
+# The lines of an import are users, a proof or an offer changes nothing, and of the others no event tells.
+WITHOUT_REASON = {"import_users", "step_up", "offer_passkey", "redrive_delivery", "rebuild_projection"}
+
+
+def test_whatever_somebody_who_is_signed_in_has_changed_takes_a_reason(described):
+    schemas = described["components"]["schemas"]
+    without = set()
+    for _, method, operation in operations(described):
+        if method == "get" or operation.get("security", [{}])[-1] != {"token": []}:
+            continue
+        contents = operation.get("requestBody", {}).get("content", {}).values()
+        names = {name for content in contents for name in schemas if f'/{name}"' in json.dumps(content)}
+        if not any("reason" in schemas[name].get("properties", {}) for name in names):
+            without.add(operation["operationId"])
+    assert without == WITHOUT_REASON
 
 
 def test_a_patch_takes_what_is_said_to_be_a_merge_patch(described):

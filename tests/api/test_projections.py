@@ -122,7 +122,11 @@ async def test_the_operator_retries_and_discards_at_the_console(fresh: Site, per
     (done,) = await told(fresh, "projections", "retry", "users", str(person.id))
     assert done["id"] == str(stream_id("users"))
     assert "Missing option '--reason'" in await refused(fresh, "projections", "discard", "users", str(position))
-    (done,) = await told(fresh, "projections", "discard", "users", str(position), "--reason", "it is broken")
+    discard = ("projections", "discard", "users", str(position), "--reason", "it is broken")
+    (would,) = await told(fresh, *discard, "--dry-run")
+    assert [event["type"] for event in would["events"]] == ["ParkedEventDiscarded"]
+    assert await parked(fresh) == [position]
+    (done,) = await told(fresh, *discard)
     assert done["events"] == ["ParkedEventDiscarded"]
 
     async def freed() -> bool:

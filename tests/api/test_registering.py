@@ -51,6 +51,21 @@ async def test_an_administrator_adds_someone_and_sees_them_at_once(site):
     assert shown.headers["etag"] == answer.headers["etag"]
 
 
+async def test_an_administrator_says_why_and_nobody_who_registers_themselves_does(site, somebody):
+    body = {"email": site.new_email(), "password": PASSWORD, "reason": "by telephone"}
+    before = await site.head()
+    for asker in (None, somebody):
+        refused = await site.post("/v1/users", body, asker)
+        assert refused.status_code == 400
+        assert [error["pointer"] for error in refused.json()["errors"]] == ["/reason"]
+        taken = await site.post("/v1/users", {**body, "email": somebody.email}, asker)
+        assert taken.json()["errors"] == refused.json()["errors"]
+    assert await site.head() == before
+    added = (await site.post("/v1/users", body, site.administrator)).json()
+    (event,) = (await site.get(f"/v1/users/{added['id']}/history", site.administrator)).json()["items"]
+    assert (event["type"], event["reason"]) == ("UserRegistered", "by telephone")
+
+
 async def test_an_administrator_is_told_that_an_address_is_taken(site, somebody):
     answer = await site.post("/v1/users", {"email": somebody.email, "password": PASSWORD}, site.administrator)
     assert answer.status_code == 409

@@ -43,6 +43,16 @@ async def test_is_a_user_without_an_address(site):
     assert by_id.json() == shown
 
 
+async def test_making_one_can_be_tried_out(site):
+    before = await site.head()
+    body = {"name": "billing", "description": "invoices", "reason": "new"}
+    tried = await site.post("/v1/service-accounts", body, site.administrator, headers={"Prefer": "dry-run"})
+    assert (tried.status_code, tried.headers["preference-applied"]) == (200, "dry-run")
+    told = [(event["type"], event["reason"]) for event in tried.json()["events"]]
+    assert told == [("ServiceAccountCreated", "new"), ("AdministratorsMetadataChanged", "new")]
+    assert await site.head() == before
+
+
 async def test_acts_by_its_keys_with_what_its_roles_say(site):
     account = (await made(site)).json()["id"]
     body = {"name": "x", "scopes": ["users:read"]}

@@ -141,6 +141,21 @@ async def test_ending_twice_records_nothing_the_second_time(site):
     assert await site.head() == before
 
 
+async def test_ending_one_can_be_tried_out_by_its_holder_and_by_administrators(site, somebody):
+    person, path = await site.person(), "/v1/sessions/{}"
+    before, dry = await site.head(), {"Prefer": "dry-run"}
+    for asker in (person, site.administrator):
+        tried = await site.request("DELETE", path.format(person.session_id), asker, headers=dry)
+        assert (tried.status_code, tried.headers["preference-applied"]) == (200, "dry-run")
+        (event,) = tried.json()["events"]
+        assert (event["type"], event["stream"], event["version"]) == ("SessionEnded", person.session_id, 2)
+    others = await site.request("DELETE", path.format(person.session_id), somebody, headers=dry)
+    nobodys = await site.request("DELETE", path.format(uuid4()), somebody, headers=dry)
+    assert others.status_code == nobodys.status_code == 404
+    assert await site.head() == before
+    assert (await site.get(f"/v1/users/{person.id}/sessions", person)).status_code == 200
+
+
 async def test_another_process_refuses_an_ended_session_within_a_second(site):
     person = await site.seen(await site.person())
     async with served(site.database) as other:

@@ -134,8 +134,10 @@ async def test_the_owner_unlocks_by_mail_and_that_device_stays_in(site):
     token = await site.newest_link(person.id, "UserLocked", UNLOCK, 0.2)
     stale = await site.post(f"/v1/users/{person.id}/unlock", {"token": token}, headers={"If-Match": '"1"'})
     assert stale.status_code == 412
-    answer = await site.post(f"/v1/users/{person.id}/unlock", {"token": token})
+    answer = await site.post(f"/v1/users/{person.id}/unlock", {"token": token, "reason": "it was me"})
     assert (answer.status_code, answer.headers["etag"]) == (204, '"4.4.own"')
+    history = (await site.get(f"/v1/users/{person.id}/history?limit=200", site.administrator)).json()["items"]
+    assert [event["reason"] for event in history if event["type"] == "UserUnlocked"] == ["it was me"]
     known = answer.cookies["muster_device"]
     assert (await site.post(f"/v1/users/{person.id}/unlock", {"token": token})).status_code == 410
     assert await try_sign_in(site, person.email, PASSWORD) == 201

@@ -3,6 +3,7 @@
 import pytest
 from uuid_utils.compat import uuid7
 
+from api.user_commands import users
 from commands.links import ACCEPT_INVITATION
 from tests.api.console import history, muster, refused, told
 from tests.api.factors import enrolled, with_passkey
@@ -353,6 +354,89 @@ async def test_a_service_account_is_made(site: Site):
     (shown,) = await told(site, "users", "show", done["id"])
     assert (shown["kind"], shown["email"]) == ("service", None)
     assert "A label has" in await refused(site, "service-accounts", "create", "x" * 101)
+
+
+async def test_an_erasure_is_withdrawn(site: Site):
+    person = await site.person()
+    assert (await site.post(f"/v1/users/{person.id}/erase", {"password": PASSWORD}, person)).status_code == 204
+    (done,) = await told(site, "users", "withdraw-erasure", person.email, "--reason", "wrote to us")
+    assert (done["id"], done["events"]) == (str(person.id), ["ErasureWithdrawn"])
+    event = (await history(site, str(person.id)))[-1]
+    assert (event["actor"], event["command"], event["reason"]) == (
+        {"type": "operator"},
+        "WithdrawErasure",
+        "wrote to us",
+    )
+    (again,) = await told(site, "users", "withdraw-erasure", str(person.id))
+    assert again["changed"] is False
+    assert "There is no such user." in await refused(site, "users", "withdraw-erasure", str(uuid7()))
+
+
+async def test_the_link_that_proves_an_address_is_mailed_again(site: Site):
+    user_id = await site.registered()
+    (done,) = await told(site, "users", "resend-verification", user_id, "--reason", "called us")
+    assert done["events"] == ["VerificationRequested"]
+    assert (await history(site, user_id))[-1]["reason"] == "called us"
+    newest = site.link(user_id, 2)
+    assert (await site.post(f"/v1/users/{user_id}/email/verify", {"token": newest})).status_code == 204
+    done = await muster(site, "users", "resend-verification", user_id)
+    assert (done.exit_code, "nothing to change" in done.stdout) == (0, True)
+    assert "No link is mailed" in done.stderr
+
+
+async def test_what_a_change_would_record_is_told_as_the_api_tells_it_and_nothing_is_recorded(site: Site):
+    person = await site.person()
+    path = f"/v1/users/{person.id}/suspend"
+    tried = await site.post(path, {"reason": "a chargeback"}, site.administrator, headers={"Prefer": "dry-run"})
+    before = await site.head()
+    why = ("--reason", "a chargeback", "--dry-run")
+    (would,) = await told(site, "users", "suspend", person.email, *why)
+    by_operator = [event | {"actor": {"type": "operator"}} for event in tried.json()["events"]]
+    assert would == {"events": by_operator}
+    heading, first, second = (await muster(site, "users", "suspend", person.email, *why)).stdout.splitlines()
+    assert heading.startswith("WOULD BE RECORDED")
+    assert (first.split()[0], first.split()[2]) == ("UserSuspended", str(person.id))
+    assert (second.split()[0], second.split()[2]) == ("SessionEnded", person.session_id)
+    named = await muster(site, "users", "rename", person.email, "Ada", "--dry-run")
+    assert "display_name: Ada" in named.stdout
+    assert (await muster(site, "users", "reinstate", person.email, "--dry-run")).stdout == "Nothing would change.\n"
+    assert "There is no such user." in await refused(site, "users", "suspend", str(uuid7()), "--dry-run")
+    (made,) = await told(site, "users", "register", site.new_email(), "--dry-run", given=f"{PASSWORD}\n")
+    assert [event["type"] for event in made["events"]] == ["UserRegistered"]
+    assert await site.head() == before
+    assert (await site.get("/v1/me", person)).status_code in (200, 404)
+
+
+def test_every_change_at_the_console_can_be_tried_out():
+    changes = [command for command in users.commands.values() if any(p.name == "reason" for p in command.params)]
+    assert len(changes) > 12
+    for command in changes:
+        assert {"dry_run", "json"} <= {parameter.name for parameter in command.params}, command.name
+
+
+async def test_invitations_are_listed_as_the_api_lists_them_and_withdrawn(site: Site):
+    emails = [site.new_email() for _ in range(3)]
+    sent = [(await told(site, "users", "invite", email, "--role", "analyst"))[0]["id"] for email in emails]
+    answered, cursor = [], ""
+    while cursor is not None:
+        page = (await site.get(f"/v1/invitations?limit=200{cursor}", site.administrator)).json()
+        answered += page["items"]
+        cursor = page["next"] and f"&cursor={page['next']}"
+    listed = await told(site, "users", "invitations", "--all")
+    assert listed == answered
+    assert [one["id"] for one in listed if one["email"] in emails] == sent
+    after = await told(site, "users", "invitations", "--after", sent[0], "--limit", "1")
+    assert [one["id"] for one in after] == sent[1:2]
+    table = (await muster(site, "users", "invitations", "--all")).stdout.splitlines()
+    assert table[0].split()[:4] == ["ID", "ADDRESS", "ROLES", "NAME"]
+    assert any(line.startswith(sent[1]) and emails[1] in line for line in table)
+    (done,) = await told(site, "users", "withdraw-invitation", sent[1], "--reason", "changed our minds")
+    assert (done["id"], done["events"]) == (sent[1], ["InvitationWithdrawn"])
+    (again,) = await told(site, "users", "withdraw-invitation", sent[1])
+    assert again["changed"] is False
+    assert sent[1] not in [one["id"] for one in await told(site, "users", "invitations", "--all")]
+    stderr = await refused(site, "users", "withdraw-invitation", str(uuid7()))
+    assert "`muster users invitations` shows" in stderr
 
 
 async def test_somebody_is_invited(site: Site):

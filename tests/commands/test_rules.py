@@ -80,14 +80,27 @@ class TestChangeDisplayName:
         given().when(ChangeDisplayName(ada, "Ada")).then_refused(NoSuchUser)
 
     @pytest.mark.parametrize(
-        "name", ["", " ", "x" * 101, "a\r\nBcc: b@example.com", "a\u202eb", "a\u2028b", "a" + "\u0301" * 99, "a\0b"]
+        "name",
+        [
+            *("", " ", "x" * 101, "a\r\nBcc: b@example.com", "a\u202eb", "a\u2028b", "a\0b"),
+            *("a" + "\u0301" * 99, "a" + "\u0903" * 9, "a" + "\u0301\u0301\u0903" * 3, "a" + "\u0336" * 5),
+            *("a" + ("\u0301" * 4 + "\u200d") * 19, "a" + ("\u0301\u094d\u200c") * 9),
+            *("\u200d", "\u200c\u200c", "\u3164", "\u2800", "\ufe0f", "\u0301"),
+            *("a\u200d", "\u200da", "a\u200d\u200db", "a \u200cb", "1\u200d2", ".\u200d."),
+        ],
+        ids=lambda name: ascii(name[:12]),
     )
     def test_refuses_a_name_that_does_harm_where_it_is_shown(self, name):
         with pytest.raises(InvalidDisplayName):
             display_name(name)
 
     def test_takes_names_as_people_have_them(self):
-        for name in ("Ada", "Žofie Nováková", "محمد", "नरेन्द्र", "山田太郎", "O'Brien-Smith", "می‌خواهم", "👩‍🚀"):
+        for name in (
+            *("Ada", "Žofie Nováková", "محمد", "नरेन्द्र", "山田太郎", "O'Brien-Smith", "李", "7", "Nguyễn Thị Hạnh"),
+            *("می‌خواهم", "👩‍🚀", "👩‍👩‍👧‍👦", "👩🏽‍🚀", "❤️‍🔥", "🙂‍↔️", "བསྒྲུབས"),
+            # A conjunct, a half letter at the end of a word, a joiner before a mark, and a letter with five marks.
+            *("ශ්‍රී", "മോഹന്‍ലാല്‍ നായര്‍", "র‍্যাচেল", "မျှော်"),
+        ):
             assert display_name(f" {name} ") == name
 
 

@@ -103,6 +103,14 @@ def test_every_command_and_option_of_the_command_line_is_documented(built: Path)
                 assert option.opts[0] in text
 
 
+def test_what_can_be_tried_out_is_documented(built: Path) -> None:
+    section = words(page(built, "http").partition('id="trying-out"')[2].partition('id="reasons"')[0])
+    for request in ("DELETE /v1/sessions/{session_id}", "POST /v1/invitations", "POST /v1/users/{user_id}/erase"):
+        assert request in section
+    for request in ("POST /v1/sessions", "POST /v1/users ", "POST /v1/users/{user_id}/password/change"):
+        assert f" {request} " not in section
+
+
 def test_every_metric_is_documented(built: Path) -> None:
     text = page(built, "operations")
     source = (ROOT / "api" / "runtime.py").read_text("utf-8")

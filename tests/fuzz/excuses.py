@@ -61,8 +61,13 @@ def excused(failure: Failure, case: Case[Any], response: Response, known: Known)
 
 
 def _is_beyond_schemas(error: dict[str, str], body: Any) -> bool:
-    """Passwords that others use too are refused, and JSON that is too deep or too large; no schema tells of either."""
+    """Passwords that others use too are refused, JSON that is too deep or too large, and reasons of those who are not known.
+
+    No schema tells of any.
+    """
     field = error.get("pointer", "").lstrip("/")
+    if field == "reason":
+        return True
     if field.endswith("password"):
         return "characters" not in error["detail"]
     value = body.get(field) if isinstance(body, dict) else None

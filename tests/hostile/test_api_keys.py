@@ -8,7 +8,14 @@ from commands.api_keys import made_key
 from tests.api.keyed import ACCOUNT, Key, issued
 from tests.api.site import in_one_task, served
 from tests.hostile.test_revoked import pair  # noqa: F401 - a fixture
-from tests.hostile.test_rights import BODIES, QUERIES, TABLE, operations, sent_to  # noqa: F401 - a fixture
+from tests.hostile.test_rights import (  # noqa: F401 - a fixture
+    BODIES,
+    QUERIES,
+    TABLE,
+    of_nobody,
+    operations,
+    sent_to,
+)
 from tests.support import until
 
 # What takes a session, whose holder can prove who they are.
@@ -156,10 +163,11 @@ async def keys(shared_site) -> dict[str, Key]:
     person = await shared_site.seen(await shared_site.person())
     ruler = await shared_site.seen(await shared_site.person("administrator"))
     every = ("users:read", "users:write", "audit:read", "statistics:read", "operations")
+    own = await issued(shared_site, person, *ACCOUNT)
     return {
-        "self": await issued(shared_site, person, *ACCOUNT),
+        "self": own,
         "administrator": await issued(shared_site, ruler, *ACCOUNT, *every),
-        "of": Key(str(person.id), "", {"session": person.session_id}),
+        "of": Key(str(person.id), "", {"session": person.session_id, "key": own.id}),
     }
 
 
@@ -170,10 +178,8 @@ async def test_may_what_its_user_may_but_for_what_is_done_in_person(site, operat
     expected = 403 if name in IN_PERSON else TABLE[name][callers.index(owner)]
     method, template = operations[name]
     user = keys["of"]
-    path = template.format(
-        user_id=user.id, session_id=user.told["session"], role="nobody", slug="not-found", name="users",
-        delivery_id=uuid4(), passkey_id=uuid4(), key_id=uuid4(), invitation_id=uuid4(), position=1,
-    )  # fmt: skip
+    ids = await of_nobody(site, name) | {"session_id": user.told["session"], "key_id": user.told["key"]}
+    path = template.format(user_id=user.id, role="nobody", slug="not-found", name="users", **ids)
     body = BODIES.get(name)
     if name == "register_user":
         body = {"email": site.new_email(), "password": "a horse, a staple, a battery"}

@@ -1,10 +1,40 @@
 """Links in mails: spent by those who press a button, not by what looks at them, and never bent to another host."""
 
+from uuid import uuid4
+
 import pytest
 
+from api.pages import Pages
+from events.connections import connect
+from events.keys import derived
+from events.store import read_stream
+from events.user import PasswordResetRequested
+from projections.reactions.deliveries import Delivery
+from projections.reactions.emails import Emails
+from projections.reactions.mails import SLOTS, Links
 from tests.api.site import PASSWORD
 
-PAGES = ("/verify-email", "/reset-password", "/undo-email-change", "/unlock")
+PAGES = (
+    *("/verify-email", "/reset-password", "/undo-email-change", "/unlock"),
+    *("/withdraw-erasure", "/accept-invitation", "/sign-up"),
+)
+
+
+async def written(site, user_id, kind):
+    """The mail about the newest event of a kind, as it is handed in."""
+    connection = await connect(site.database.url("reader"), "tests")
+    try:
+        history = await read_stream(connection, site.database.keys, user_id)
+    finally:
+        await connection.close()
+    event = next(event for event in reversed(history) if isinstance(event.event, kind))
+    delivery = Delivery(uuid4(), event.position, "emails", SLOTS[kind], user_id, 1, event.recorded_at)
+    links = Links(site.settings.base_url, derived(site.database.secret, "links"))
+    return Emails(site.settings.mail_from, links).write(delivery, history).as_bytes().decode()
+
+
+def test_every_page_is_looked_at():
+    assert {*PAGES} == {*Pages.page.paths}
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
@@ -37,7 +67,23 @@ async def test_a_bad_token_is_neither_told_back_nor_logged(site, capsys, path, b
     assert token not in capsys.readouterr().out
 
 
-async def test_a_forged_host_is_not_believed_where_links_are_asked_for(site, somebody):
-    for host in ("evil.example", "muster.example@evil.example"):
-        answer = await site.post("/v1/password/reset", {"email": somebody.email}, headers={"Host": host})
-        assert "evil" not in answer.text + str(answer.headers)
+@pytest.mark.parametrize("name", ["Host", "X-Forwarded-Host", "Forwarded"])
+async def test_a_forged_host_is_not_believed_where_links_are_asked_for(site, name):
+    person = await site.person()
+    told = {name: "host=evil.example" if name == "Forwarded" else "evil.example"}
+    answer = await site.post("/v1/password/reset", {"email": person.email}, headers=told)
+    assert answer.status_code == 202
+    assert "evil" not in answer.text + str(answer.headers)
+    mail = await written(site, person.id, PasswordResetRequested)
+    assert f"\n{site.settings.base_url}/reset-password#user={person.id}&token=" in mail
+    assert "evil" not in mail
+
+
+async def test_what_is_no_host_is_answered_by_nothing_that_was_sent(site, somebody):
+    before = await site.head()
+    answer = await site.post(
+        "/v1/password/reset", {"email": somebody.email}, headers={"Host": "muster.example@evil.example"}
+    )
+    assert answer.status_code == 400
+    assert "evil" not in answer.text + str(answer.headers)
+    assert await site.head() == before

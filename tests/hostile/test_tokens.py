@@ -18,6 +18,13 @@ def text(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
+def signed(site, claims, **changes):
+    """A token that this installation has signed, whatever it says; without what is None."""
+    key = site.app.process.tokens.keys[0]
+    payload = {name: value for name, value in {**claims, **changes}.items() if value is not None}
+    return jwt.encode(payload, key.private, "EdDSA", {"typ": "at+jwt", "kid": key.key_id})
+
+
 @pytest.fixture
 def forged(site, somebody):
     """Tokens that look like those of an administrator."""
@@ -31,8 +38,7 @@ def forged(site, somebody):
     now = datetime.now(UTC)
 
     def ours(**changes):
-        payload = {name: value for name, value in {**royal, **changes}.items() if value is not None}
-        return jwt.encode(payload, tokens.keys[0].private, "EdDSA", {"typ": "at+jwt", "kid": header["kid"]})
+        return signed(site, royal, **changes)
 
     return {
         "alg none": f"{text({**header, 'alg': 'none'})}.{text(royal)}.",
@@ -55,7 +61,7 @@ def forged(site, somebody):
         "no sub": ours(sub=None),
         "no aud": ours(aud=None),
         "no iat": ours(iat=None),
-        "from before everything": ours(pos=-1, sub=str(somebody.id), sid=str(uuid4()))[:-4] + "AAAA",
+        "from before everything": ours(pos=-1, sub=str(uuid4()), sid=str(uuid4())),
         "a refresh token": somebody.tokens["refresh_token"],
         "a link": site.link(somebody.id),
         "a link, signed as a token": jwt.encode(
@@ -99,6 +105,14 @@ async def test_is_refused(site, forged, name):
         assert answer.json()["type"].endswith("/problems/invalid-access-token")
         assert 'error="invalid_token"' in answer.headers["www-authenticate"]
     assert await site.head() == before
+
+
+async def test_what_is_signed_is_refused_for_what_it_says_alone(site):
+    person = await site.seen(await site.person())
+    claims = jwt.decode(person.tokens["access_token"], options={"verify_signature": False})
+    for said, status in (({}, 200), ({"pos": 0, "sid": str(uuid4())}, 200), ({"pos": -1, "sid": str(uuid4())}, 401)):
+        headers = {"Authorization": f"Bearer {signed(site, claims, **said)}"}
+        assert (await site.get("/v1/me", headers=headers)).status_code == status, said
 
 
 async def test_an_honest_one_is_taken(site, somebody):
