@@ -20,6 +20,7 @@ from sqlalchemy import (
     case,
     column,
     func,
+    literal_column,
     null,
     or_,
     select,
@@ -98,7 +99,8 @@ _shown: Final = [
     _of.created_at,
     _of.settled_at,
 ]
-_FILTERS: Final = {"status": _of.status, "reaction": _of.reaction, "subject": _of.subject_id}
+_FILTERS: Final = {"reaction": _of.reaction, "subject": _of.subject_id}
+_IS: Final = {status: _of.status == literal_column(f"'{status}'") for status in STATUSES}
 
 
 def _with_reached(rows: Any) -> Select[Any]:
@@ -113,9 +115,15 @@ def _with_reached(rows: Any) -> Select[Any]:
 
 
 @cache
-def _page(filters: frozenset[str], *, goes_on: bool) -> Statement:
-    """One statement for each combination of filters: a condition that asks whether it is wanted ruins the plan."""
+def _page(status: str | None, filters: frozenset[str], *, goes_on: bool) -> Statement:
+    """One statement for each combination of filters: a condition that asks whether it is wanted ruins the plan.
+
+    And one for each status, which stands in it: those that are few have indexes of their own, and a plan that is kept
+    for any status uses none of them.
+    """
     conditions = [_FILTERS[name] == given(name, _FILTERS[name].type) for name in sorted(filters)]
+    if status is not None:
+        conditions.append(_IS[status])
     if goes_on:
         position = given("position", BigInteger)
         conditions.append(and_(_of.position <= position, or_(_of.position < position, _of.id < given("after", Uuid))))
@@ -136,12 +144,15 @@ async def deliveries(
     after: tuple[int, UUID] | None = None,
     limit: int = 50,
 ) -> DeliveryPage:
-    """The deliveries that all filters fit, of the newest events first: those after a `next`, at most `limit` (and 200)."""
+    """The deliveries that all filters fit, of the newest events first: those after a `next`, at most `limit` (and 200).
+
+    `status` is one of `STATUSES`.
+    """
     limit = max(1, min(limit, MOST_DELIVERIES))
-    asked = {"status": status, "reaction": reaction, "subject": subject}
+    asked = {"reaction": reaction, "subject": subject}
     filters = {name: value for name, value in asked.items() if value is not None}
     place = {} if after is None else {"position": after[0], "after": after[1]}
-    statement = _page(frozenset(filters), goes_on=after is not None)
+    statement = _page(status, frozenset(filters), goes_on=after is not None)
     rows = await statement.fetch(pool, limit=limit + 1, **filters, **place)
     items = [_view(row) for row in rows[:limit] if row["id"] is not None]
     following = (items[-1].position, items[-1].id) if len(rows) > limit else None
