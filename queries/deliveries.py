@@ -33,7 +33,16 @@ from events.connections import Reading
 from projections.concerns import REACTIONS
 from projections.database import Statement, given
 
-__all__ = ["STATUSES", "DeliveryPage", "DeliveryView", "deliveries", "deliveries_left", "delivery_by_id"]
+__all__ = [
+    "STATUSES",
+    "DeliveryPage",
+    "DeliveryView",
+    "deliveries",
+    "deliveries_left",
+    "deliveries_position",
+    "delivery_by_id",
+    "every_delivery",
+]
 
 MOST_DELIVERIES: Final = 200
 STATUSES: Final = ("waiting", "sent", "obsolete", "dead")
@@ -103,14 +112,16 @@ _FILTERS: Final = {"reaction": _of.reaction, "subject": _of.subject_id}
 _IS: Final = {status: _of.status == literal_column(f"'{status}'") for status in STATUSES}
 
 
+def _reached() -> Select[tuple[int]]:
+    stands = _checkpoints.columns
+    return select(func.coalesce(func.min(stands.position), 0).label("reached")).where(
+        or_(*(stands.consumer == reaction.name for reaction in REACTIONS))
+    )
+
+
 def _with_reached(rows: Any) -> Select[Any]:
     """Rows, and how far reactions are, of one moment; a row of nulls where there are none."""
-    stands = _checkpoints.columns
-    reached = (
-        select(func.coalesce(func.min(stands.position), 0).label("reached"))
-        .where(or_(*(stands.consumer == reaction.name for reaction in REACTIONS)))
-        .subquery()
-    )
+    reached = _reached().subquery()
     return select(reached, rows).select_from(reached.outerjoin(rows, true()))
 
 
@@ -164,6 +175,22 @@ async def delivery_by_id(pool: Reading, delivery_id: UUID) -> tuple[DeliveryView
     row = await _by_id.fetchrow(pool, delivery_id=delivery_id)
     assert row is not None, "how far reactions are is always told"
     return (None if row["id"] is None else _view(row)), row["reached"]
+
+
+_position: Final = Statement(_reached())
+
+
+async def deliveries_position(reading: Reading) -> int:
+    """How far reactions are: whatever events up to there call for has its delivery."""
+    row = await _position.fetchrow(reading)
+    assert row is not None, "how far reactions are is always told"
+    position: int = row["reached"]
+    return position
+
+
+def every_delivery() -> Select[Any]:
+    """All deliveries as they are shown, of the oldest events first."""
+    return select(*_shown).order_by(_of.position, _of.id)
 
 
 async def deliveries_left(pool: Reading) -> dict[str, int]:

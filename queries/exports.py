@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import asyncpg
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Date, DateTime, Integer, String, Uuid, select
+from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Date, DateTime, Integer, Select, String, Uuid, func, select
 from sqlalchemy.types import TypeEngine
 
 from events.codec import personal_fields
@@ -24,10 +24,25 @@ from projections.read_model import ReadModel
 from projections.serving import serving_table, table_that_serves
 from projections.topics import known_topics
 from queries.history import EventView, shown_row
+from queries.users import is_parked, parked_events
 
-__all__ = ["LOG", "Export", "Field", "Kind", "NotYet", "exported_log", "exported_view", "exports", "view_position"]
+__all__ = [
+    "DELIVERIES",
+    "LOG",
+    "Export",
+    "Field",
+    "Kind",
+    "NotYet",
+    "exported_log",
+    "exported_view",
+    "exports",
+    "in_batches",
+    "kind_of",
+    "view_position",
+]
 
 LOG: Final = "log"
+DELIVERIES: Final = "deliveries"
 ROWS_AT_ONCE: Final = 2_000
 
 Kind = Literal["uuid", "text", "texts", "boolean", "integer", "bigint", "time", "date", "json"]
@@ -54,7 +69,8 @@ class Export(Struct):
     """What is exported: `count` rows, in the order of their keys or positions, which come in batches and once only.
 
     Everything up to `position` is reflected, and nothing of the log that comes after; of a view, whose partitions do not stand at one
-    position, some later events may be.
+    position, some later events may be. `parked` are the keys that are left out, because something that happened to them
+    could not be taken in, and how they are is not known.
     """
 
     name: str
@@ -64,11 +80,12 @@ class Export(Struct):
     count: int
     taken_at: datetime
     batches: AsyncIterator[Sequence[Row]]
+    parked: int = 0
 
 
 def exports() -> list[str]:
     """The names of all that can be exported."""
-    return [*BY_NAME, LOG]
+    return [*BY_NAME, DELIVERIES, LOG]
 
 
 _KINDS: Final[tuple[tuple[type[TypeEngine[Any]], Kind], ...]] = (
@@ -84,7 +101,8 @@ _KINDS: Final[tuple[tuple[type[TypeEngine[Any]], Kind], ...]] = (
 )
 
 
-def _kind(type_: TypeEngine[Any]) -> Kind:
+def kind_of(type_: TypeEngine[Any]) -> Kind:
+    """What a column of this type is in an export."""
     return next(kind for class_, kind in _KINDS if isinstance(type_, class_))
 
 
@@ -109,30 +127,43 @@ async def exported_view(
 ) -> AsyncIterator[Export]:
     """A view as it is now, in one snapshot, for as long as the context is open; personal columns where they are asked for.
 
+    Keys of which something is parked in the table that serves are left out, and counted.
     Raises `NotYet` when it does not reflect `at_least`, and `ViewBehind` when it is still being built.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         model = await _serving(connection, name)
         columns = [column for column in model.table.columns if personal or column.name not in PERSONAL_COLUMNS]
-        rows = Statement(select(*columns).order_by(*model.table.primary_key.columns))
+        of_parked = parked_events.c.consumer == model.consumer
+        parked = await _count(connection, select(func.count(parked_events.c.key.distinct())).where(of_parked))
+        known = [~is_parked(model.consumer, model.table.columns[model.key])] if parked else []
+        rows = Statement(select(*columns).where(*known).order_by(*model.table.primary_key.columns))
         position = await view_position(connection, name)
         if position < at_least:
             raise NotYet(model.name, at_least, position)
         yield Export(
             model.name,
-            tuple(Field(str(column.name), _kind(column.type)) for column in columns),
+            tuple(Field(str(column.name), kind_of(column.type)) for column in columns),
             tuple(
                 str(column.name) for column in model.table.columns if column.name in PERSONAL_COLUMNS and not personal
             ),
             position,
-            await connection.fetchval(f"SELECT count(*) FROM {model.table.fullname}"),  # noqa: S608 - a name of ours
+            await _count(connection, select(func.count()).select_from(model.table).where(*known)),
             datetime.now(UTC),
-            _rows(connection, rows.sql),
+            in_batches(connection, rows),
+            parked,
         )
 
 
-async def _rows(connection: asyncpg.Connection, sql: str) -> AsyncIterator[Sequence[Row]]:
-    cursor = await connection.cursor(sql)
+async def _count(connection: asyncpg.Connection, asked: Select[tuple[int]]) -> int:
+    row = await Statement(asked).fetchrow(connection)
+    assert row is not None, "a count is always told"
+    count: int = row[0]
+    return count
+
+
+async def in_batches(connection: asyncpg.Connection, rows: Statement) -> AsyncIterator[Sequence[Row]]:
+    """Some rows at a time, in the transaction of the caller."""
+    cursor = await connection.cursor(rows.sql, *rows.arguments({}))
     while rows := await cursor.fetch(ROWS_AT_ONCE):
         yield rows
 
