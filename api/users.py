@@ -20,6 +20,7 @@ from api.fields import CHECKS, DisplayName, Email, Locale, Password
 from api.limits import REGISTRATION, limited
 from api.lists import Cursor, Limit, only_parameters, page_headers, place_after, sealed_place
 from api.reasons import NotPermitted, RegistrationClosed
+from api.turns import few_at_once
 from api.user_filters import (
     Count,
     CreatedFrom,
@@ -43,6 +44,8 @@ from queries.user_lists import ListTables, takes_names, users
 from queries.users import UserView
 
 __all__ = ["Me", "Users"]
+
+LONGEST_SECONDS: Final = 20.0
 
 
 class RegisterBody(Body, frozen=True):
@@ -161,7 +164,9 @@ class Users(Controller):
     ) -> Response[UserList]:
         """The newest registrations first, or in another order; all users, or those for whom every filter holds.
 
-        Those of whom the view could not take something are left out: `Left-Out` says how many.
+        Those of whom the view could not take something are left out: `Left-Out` says how many. Few lists are worked on
+        at once that count, or for which all users have to be looked through; when it takes too long until it is their
+        turn, or until they are found, the answer is 503.
         """
         given = {
             "status": status, "role": role, "verified": verified, "created_from": created_from, "created_to": created_to,
@@ -176,8 +181,11 @@ class Users(Controller):
         if takes_names(filters, order):
             await reached(request, None, min_position, prefer, USER_NAMES.view)
             tables = ListTables(tables.users, serving(request, USER_NAMES.view))
-        reader, counted = runtime_of(request).reader, count is not None
-        page = await users(reader, filters, tables=tables, sort=order, after=after, limit=limit, count=counted)
+        process, counted = runtime_of(request), count is not None
+        few = few_at_once(process.few_lists_at_once, LONGEST_SECONDS)
+        page = await users(
+            process.reader, filters, tables=tables, sort=order, after=after, limit=limit, count=counted, few=few
+        )
         following = sealed_place(request, name, page.next)
         headers = page_headers(request, page.position, following, **given, limit=limit)
         if page.left_out:
