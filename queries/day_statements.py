@@ -33,7 +33,7 @@ _checkpoints: Final = table("checkpoints", column("consumer"), column("position"
 _counts: Final = table("sign_in_counts", column("day", Date), column("attempted"), column("succeeded"))
 _begins: Final = given("begins", Date)
 _ends: Final = given("ends", Date)
-_zero: Final = literal_column("0")
+_zero: Final[Any] = literal_column("0")
 
 
 def _at_its_position(consumer: str, rows: Any) -> Statement:

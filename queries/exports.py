@@ -154,7 +154,7 @@ async def exported_view(
         )
 
 
-async def _count(connection: asyncpg.Connection, asked: Select[tuple[int]]) -> int:
+async def _count(connection: asyncpg.Connection, asked: Select[Any]) -> int:
     row = await Statement(asked).fetchrow(connection)
     assert row is not None, "a count is always told"
     count: int = row[0]

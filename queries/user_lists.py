@@ -129,7 +129,7 @@ async def _page_of_moment(
             left_out = await connection.fetchval(LEFT_OUT.sql, tables.consumers)
             names = (*names, UNPARKED)
         total = (await counted(tables, names).fetch(connection, **values))[0][0] if count else None
-        rows = []
+        rows: list[asyncpg.Record] = []
         for part in _parts(order, names, after):
             asked = values | {"limit": limit + 1 - len(rows)}
             rows += await _found(connection, tables, order, part, names, asked, dear=dear)

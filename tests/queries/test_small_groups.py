@@ -1,6 +1,6 @@
 """No told sum of days, weeks or months lets a hidden one be found."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from datetime import date, timedelta
 from fractions import Fraction
 from itertools import chain, combinations
@@ -106,9 +106,9 @@ def test_a_week_in_two_months_is_not_told_where_one_of_them_would_leave_the_othe
 
 
 def test_it_is_people_who_are_counted_and_not_what_they_did():
-    one, others = "ada", frozenset({"grace", "mary"})
+    one, others = frozenset[Hashable]({"ada"}), frozenset[Hashable]({"grace", "mary"})
     days = {date(2026, 6, 1) + timedelta(days=after): 10 for after in range(5)}
-    alone = Counted(days, dict.fromkeys(days, frozenset({one})), 3)
+    alone = Counted(days, dict.fromkeys(days, one), 3)
     assert [alone.told(date(2026, 6, 1), by) for by in ("day", "week", "month")] == [None, None, None]
-    together = Counted(days, alone.hidden | {date(2026, 6, 5): others}, 3)
+    together = Counted(days, {**alone.hidden, date(2026, 6, 5): others}, 3)
     assert [together.told(date(2026, 6, 1), by) for by in ("day", "week", "month")] == [None, 50, 50]
