@@ -115,7 +115,8 @@ async def _opened(
     from events.data_keys import DataKeys
     from events.keys import local_keyring
     from queries.delivery_exports import exported_deliveries
-    from queries.exports import DELIVERIES, LOG, exported_log, exported_view
+    from queries.exports import DELIVERIES, LOG, exported_view
+    from queries.log_exports import exported_log
 
     if name == LOG:
         keys = DataKeys(local_keyring(master_keys(settings)))

@@ -323,7 +323,7 @@ async def test_an_export_that_is_killed_leaves_nothing_that_looks_finished(log, 
     await crowd(log)
     file = tmp_path / "log.csv"
     holding = (
-        "import time, api.export_command as command, queries.exports as exports\n"
+        "import time, api.export_command as command, queries.log_exports as exports\n"
         "exports.ROWS_AT_ONCE = 1\n"
         "real = command.Progress.at\n"
         "command.Progress.at = lambda self, done: (real(self, done), time.sleep(60 if done > 3 else 0))\n"
