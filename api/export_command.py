@@ -24,6 +24,7 @@ __all__ = ["export"]
 STANDARD_OUTPUT: Final = "-"
 PATIENCE_SECONDS: Final = 30.0
 NAME: Final = "muster export"
+SPREADSHEET: Final = "csv for spreadsheets"
 
 
 @click.command()
@@ -43,19 +44,30 @@ NAME: Final = "muster export"
     help="The log up to this position; a view once it reflects it, for which it is waited half a minute.",
 )
 @click.option("--personal", is_flag=True, help="With what is personal: addresses, names, profiles, metadata, reasons.")
-def export(name: str, form: str, output: str, to: int | None, *, personal: bool) -> None:
-    """Write everything that NAME holds: a view, as users, or log, the events with their envelope.
+@click.option(
+    "--spreadsheet",
+    is_flag=True,
+    help="CSV for a spreadsheet: an apostrophe before text that begins with =, +, -, @, a tab or a carriage return.",
+)
+def export(name: str, form: str, output: str, to: int | None, *, personal: bool, spreadsheet: bool) -> None:
+    """Write everything that NAME holds: a view, as users or deliveries, or log, the events with their envelope.
 
     All of it is of one moment, and stamped with the position of the log that it reflects: in the key-value metadata of a
     Parquet file, for the others in FILE.meta.json, which comes last; and on standard error, as the last line. FILE has
     its name only when it is whole, and can be read by you alone.
 
+    Users to whom something happened that the view could not take in are left out: parked in the stamp says how many.
+
     What is personal is left out unless you say --personal; with it, what was forgotten reads {"forgotten": true}. CSV
-    has null as nothing, text in quotes, and arrays and objects as JSON.
+    has null as nothing, text in quotes, and arrays and objects as JSON. Names are what people chose, and a spreadsheet
+    takes one that begins with = for a formula: give it what --spreadsheet writes.
 
     It reads as Muster's reader, in one transaction, and takes little memory, however much there is.
     """
-    operate(NAME, lambda settings: _export(settings, name, form, output, to, personal=personal))
+    if spreadsheet and form != "csv":
+        refuse(f"{NAME}: --spreadsheet goes with --format csv.")
+    make = SPREADSHEET if spreadsheet else form
+    operate(NAME, lambda settings: _export(settings, name, make, output, to, personal=personal))
 
 
 async def _export(settings: Settings, name: str, form: str, output: str, to: int | None, *, personal: bool) -> None:
@@ -74,14 +86,20 @@ async def _export(settings: Settings, name: str, form: str, output: str, to: int
                 )
         except NotYet as refusal:
             refuse(f"{NAME}: {refusal}", 1)
+    if taken.parked:
+        click.echo(
+            f"{taken.parked} are left out, because {name} could not take in what happened to them: "
+            f"muster projections parked {name} tells why.",
+            err=True,
+        )
     click.echo(msgspec.json.encode(stamp), err=True)
 
 
 def _format(form: str) -> "type[Any]":
-    from api.export_formats import Csv, Ndjson
+    from api.export_formats import Csv, Ndjson, SpreadsheetCsv
 
     if form != "parquet":
-        return {"csv": Csv, "ndjson": Ndjson}[form]
+        return {"csv": Csv, SPREADSHEET: SpreadsheetCsv, "ndjson": Ndjson}[form]
     try:
         from api.parquet import Parquet
     except ImportError:
@@ -96,21 +114,26 @@ async def _opened(
 ) -> "AbstractAsyncContextManager[Export]":
     from events.data_keys import DataKeys
     from events.keys import local_keyring
-    from queries.exports import LOG, exported_log, exported_view
+    from queries.delivery_exports import exported_deliveries
+    from queries.exports import DELIVERIES, LOG, exported_view
+    from queries.log_exports import exported_log
 
     if name == LOG:
         keys = DataKeys(local_keyring(master_keys(settings)))
         return exported_log(connection, keys, personal=personal, to=to)
     await _wait(connection, name, to)
+    if name == DELIVERIES:
+        return exported_deliveries(connection, at_least=to or 0)
     return exported_view(connection, name, personal=personal, at_least=to or 0)
 
 
 async def _wait(connection: Any, name: str, to: int | None) -> None:
     """For what was recorded before, a moment; for a position that was named, as long as it is worth while."""
-    from queries.exports import view_position
+    from queries.deliveries import deliveries_position
+    from queries.exports import DELIVERIES, view_position
 
     async def position() -> int:
-        return await view_position(connection, name)
+        return await (deliveries_position(connection) if name == DELIVERIES else view_position(connection, name))
 
     if to is None:
         await caught_up(connection, position)
@@ -174,6 +197,7 @@ def _about(taken: "Export", form: str) -> dict[str, Any]:
         "position": taken.position,
         "taken_at": taken.taken_at,
         "rows": taken.count,
+        "parked": taken.parked,
         "left_out": taken.left_out,
         "columns": {field.name: field.kind for field in taken.fields},
     }

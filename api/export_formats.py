@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import msgspec
 
 from queries.exports import Field, Kind
 
-__all__ = ["Csv", "Format", "Ndjson", "Sink"]
+__all__ = ["Csv", "Format", "Ndjson", "Sink", "SpreadsheetCsv"]
 
 _json: Final = msgspec.json.Encoder()
 Row = Sequence[Any]
+Cells = Mapping[Kind, Callable[[Any], str]]
+
+BEGINS_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Sink(Protocol):
@@ -42,7 +45,7 @@ def _time(value: datetime) -> str:
     return value.isoformat().replace("+00:00", "Z")
 
 
-_CELLS: Final[Mapping[Kind, Callable[[Any], str]]] = {
+_CELLS: Final[Cells] = {
     "uuid": str,
     "text": _quoted,
     "texts": lambda value: _quoted(_json.encode(value).decode()),
@@ -58,9 +61,11 @@ _CELLS: Final[Mapping[Kind, Callable[[Any], str]]] = {
 class Csv:
     """A heading, then a line a row. Text is quoted, an empty one too, and null is nothing at all; arrays and objects are JSON."""
 
+    cells: ClassVar[Cells] = _CELLS
+
     def __init__(self, sink: Sink, fields: Sequence[Field], _stamp: Mapping[str, str]) -> None:
         self._sink = sink
-        self._cells = [_CELLS[field.kind] for field in fields]
+        self._cells = [self.cells[field.kind] for field in fields]
         sink.write((",".join(field.name for field in fields) + "\n").encode())
 
     def write(self, rows: Iterable[Row]) -> None:
@@ -73,6 +78,19 @@ class Csv:
 
     def end(self) -> None:
         """Nothing ends a CSV."""
+
+
+def _said_to_be_text(text: str) -> str:
+    return _quoted(f"'{text}" if text.startswith(BEGINS_FORMULAS) else text)
+
+
+class SpreadsheetCsv(Csv):
+    """The same for spreadsheets: text that they would take for a formula begins with an apostrophe, which is one too many for others.
+
+    JSON begins with a bracket or a quote, and what is neither text nor JSON is nobody's choice.
+    """
+
+    cells: ClassVar[Cells] = {**_CELLS, "text": _said_to_be_text}
 
 
 def _raw(text: str) -> msgspec.Raw:

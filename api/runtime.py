@@ -40,6 +40,9 @@ READER_CONNECTIONS: Final = 10
 DEAR_QUESTIONS: Final = 2
 """How many questions over very many rows are asked at once."""
 
+DEAR_LISTS: Final = 3
+"""And how many lists for which all users have to be looked through, so that connections are left for what is quick."""
+
 
 class Runtime:
     """The parts of a process that requests need; made by `runtime`, which also ends them."""
@@ -58,6 +61,7 @@ class Runtime:
         self.limits = Limits(settings, derived(secret, "limits"), self.rules.claims_key, self.counters)
         self.even_answers = EvenAnswers(settings.even_answers_milliseconds)
         self.few_at_once = asyncio.Semaphore(DEAR_QUESTIONS)
+        self.few_lists_at_once = asyncio.Semaphore(DEAR_LISTS)
         self.imports = asyncio.Semaphore(ROWS_AT_ONCE)
         self.tokens = AccessTokens((), self.base_url, settings.audience or self.base_url, settings.access_token_seconds)
         self._writer_url = role_url(settings.database_url, "writer", secret)

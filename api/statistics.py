@@ -1,6 +1,5 @@
 """Statistics, for analysts: how many registered, proved their address, were active and stayed, and signed in or failed to."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, TypeVar
@@ -16,6 +15,7 @@ from api.bodies import JsonRequest
 from api.conditions import MinPosition, Prefer
 from api.declared import TOKEN, VIEW, declared
 from api.reasons import FieldError, InvalidParameters, InvalidRange, NotPermitted
+from api.turns import few_at_once
 from api.views import Reached, reached
 from queries import statistics
 from queries.periods import MOST_DAYS, Granularity, Range, RangeRefused, whole_range
@@ -72,7 +72,10 @@ class ActiveUsers(Struct, frozen=True):
 
 
 class SignIns(Struct, frozen=True):
-    """How many sessions began, and how many sign-ins failed; these are counted by address as it was given, known or not."""
+    """How many sessions began, and how many sign-ins failed; these are counted by address as it was given, known or not.
+
+    Sessions of fewer users than the smallest group are not told, however many there are; nobody knows whose failures are.
+    """
 
     period: date
     sign_ins: int | None
@@ -89,6 +92,8 @@ class Cohort(Struct, frozen=True):
 
 class _Of(Struct, frozen=True, kw_only=True):
     """The days that are told of, from one until before another. A count below `smallest_group`, other than 0, is null.
+
+    So is one of weeks or months from which such a count of days could be found by subtracting what else is told.
 
     `parked` is how many events, of whatever day, could not be taken in: what is told may lack them until an operator
     has decided about them (`GET /v1/projections/user_days/parked`).
@@ -183,7 +188,7 @@ class Asked:
 
     async def limited(self, question: Callable[[], Awaitable[R]]) -> R:
         """The answer, within a time; few are asked at once, so that connections are left for what is quick."""
-        async with asyncio.timeout(LONGEST_SECONDS), self._few:
+        async with few_at_once(self._few, LONGEST_SECONDS):
             return await question()
 
     async def series(self, question: Question) -> statistics.Series:

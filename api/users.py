@@ -20,6 +20,7 @@ from api.fields import CHECKS, DisplayName, Email, Locale, Password, Reason
 from api.limits import REGISTRATION, limited
 from api.lists import Cursor, Limit, only_parameters, page_headers, place_after, sealed_place
 from api.reasons import FieldError, InvalidFields, NotPermitted, RegistrationClosed
+from api.turns import few_at_once
 from api.user_filters import (
     Count,
     CreatedFrom,
@@ -44,6 +45,8 @@ from queries.users import VIEW as VIEW_OF_USERS
 from queries.users import UserView
 
 __all__ = ["Me", "Users"]
+
+LONGEST_SECONDS: Final = 20.0
 
 
 class RegisterBody(Body, frozen=True):
@@ -168,7 +171,9 @@ class Users(Controller):
     ) -> Response[UserList]:
         """The newest registrations first, or in another order; all users, or those for whom every filter holds.
 
-        Those of whom the view could not take something are left out: `Left-Out` says how many.
+        Those of whom the view could not take something are left out: `Left-Out` says how many. Few lists are worked on
+        at once that count, or for which all users have to be looked through; when it takes too long until it is their
+        turn, or until they are found, the answer is 503.
         """
         given = {
             "status": status, "role": role, "verified": verified, "created_from": created_from, "created_to": created_to,
@@ -180,13 +185,15 @@ class Users(Controller):
         after = place_after(request, name, cursor, Place)
         views = (VIEW_OF_USERS, USER_NAMES.view) if takes_names(filters, order) else (VIEW_OF_USERS,)
         demands = [await reached(request, None, min_position, prefer, view) for view in views]
-        reader, counted = runtime_of(request).reader, count is not None
+        process, counted = runtime_of(request), count is not None
 
         async def page_of(*tables: str) -> UserPage:
-            of = ListTables(*tables)
-            return await users(reader, filters, tables=of, sort=order, after=after, limit=limit, count=counted)
+            of, few = ListTables(*tables), few_at_once(process.few_lists_at_once, LONGEST_SECONDS)
+            return await users(
+                process.reader, filters, tables=of, sort=order, after=after, limit=limit, count=counted, few=few
+            )
 
-        page = await runtime_of(request).positions.ask(page_of, *views)
+        page = await process.positions.ask(page_of, *views)
         for demanded in demands:
             demanded.hold(page.position)
         following = sealed_place(request, name, page.next)

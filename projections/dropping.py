@@ -1,23 +1,30 @@
 """Drops tables of read models that serve nobody any more."""
 
-from collections.abc import Sequence
-from typing import Any
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import asyncpg
+import structlog
 
+from events.connections import is_lost
+from projections.causes import told
 from projections.checkpoints import PREPARE_LOCK
 from projections.models import MODELS
-from projections.published import publish_what_serves
+from projections.published import PATIENCE, publish_what_serves
 from projections.read_model import ReadModel
 from projections.serving import builder_name, serving
 
 __all__ = ["drop_kept", "drop_leftovers"]
 
+_log: Final = structlog.get_logger()
+
 
 async def drop_kept(connection: asyncpg.Connection, model: ReadModel[Any]) -> list[str]:
     """Drop the table that served before, and all tables of earlier versions; their names. Nothing that serves this version.
 
-    Raises `LockNotAvailableError` when an analyst reads for long what stands on one of them; then nothing is dropped.
+    Raises `LockNotAvailableError` when an analyst reads for long what stands on one of them, and
+    `DependentObjectsStillExistError` when a view does that has to stay; then nothing is dropped.
     """
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARE_LOCK)
@@ -32,7 +39,9 @@ async def drop_kept(connection: asyncpg.Connection, model: ReadModel[Any]) -> li
         await connection.execute(
             "UPDATE read_models SET previous = NULL WHERE name = $1 AND version = $2", model.name, model.version
         )
-        await _drop(connection, dropped)
+        if dropped:
+            await publish_what_serves(connection, MODELS)
+            await _drop(connection, dropped)
     return dropped
 
 
@@ -40,7 +49,7 @@ async def drop_leftovers(connection: asyncpg.Connection, model: ReadModel[Any], 
     """Drop the tables of this version that neither serve nor are kept, but `spare`: what dead rebuilds have left.
 
     To be done by whoever holds the rebuild's lock. Sessions that still build such a table are ended. What an analyst reads
-    for long is left to the next rebuild.
+    for long, or what a view of theirs stands on that cannot be replaced, is left to the next rebuild.
     """
     rows = await connection.fetch(
         """WITH known AS (SELECT serving, previous FROM read_models WHERE name = $1 AND version = $2)
@@ -62,19 +71,33 @@ async def drop_leftovers(connection: asyncpg.Connection, model: ReadModel[Any], 
         "WHERE usename = current_user AND pid <> pg_backend_pid() AND application_name = ANY($1)",
         [builder_name(table) for table in left],
     )
-    try:
-        async with connection.transaction():
-            await _drop(connection, left)
-    except asyncpg.LockNotAvailableError:
+    if not left:
         return []
-    return left
+    with _left_to_others(left):
+        await publish_what_serves(connection, MODELS)
+    dropped: list[str] = []
+    for table in left:
+        with _left_to_others([table]):
+            async with connection.transaction():
+                await connection.execute("SELECT set_config('lock_timeout', $1, true)", PATIENCE)
+                await _drop(connection, [table])
+            dropped.append(table)
+    return dropped
+
+
+@contextlib.contextmanager
+def _left_to_others(tables: Sequence[str]) -> Iterator[None]:
+    """What PostgreSQL does not do now is tried again by the next rebuild, and fails none; but for a connection that is lost."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if is_lost(error):
+            raise
+        _log.warning("tables are left for the next rebuild", tables=tables, error=told(error))
 
 
 async def _drop(connection: asyncpg.Connection, tables: Sequence[str]) -> None:
-    """With their checkpoints and what they had parked, and once no view of analysts stands on them."""
-    if not tables:
-        return
-    await publish_what_serves(connection, MODELS)
+    """With their checkpoints and what they had parked."""
     await connection.execute("DELETE FROM checkpoints WHERE consumer = ANY($1)", tables)
     await connection.execute("DELETE FROM parked_events WHERE consumer = ANY($1)", tables)
     for table in tables:

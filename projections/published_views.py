@@ -2,19 +2,13 @@
 
 from typing import Final
 
+from projections.published_sums import COHORTS, DAYS, POSITIONS, told
 from projections.published_view import PEOPLE, PERSONAL, SUMS, Column, Published
 
-__all__ = ["PUBLISHED"]
+__all__ = ["EDITION", "PUBLISHED"]
 
-
-_SMALL: Final = "(SELECT smallest_group - 1 FROM public.publishing)"
-
-
-def _told(count: str, group: str = "") -> str:
-    """A count; null when it, or the group that it is of, is smaller than what is told."""
-    small = " OR ".join(f"{one} BETWEEN 1 AND {_SMALL}" for one in (group, count) if one)
-    return f"CASE WHEN {small} THEN NULL ELSE {count} END"
-
+EDITION: Final = 2
+"""One more with each change of what is below: an earlier edition leaves alone what a later one has made."""
 
 _PROFILE: Final = (
     Column("email", "The address that the user has; null for a service account."),
@@ -43,58 +37,14 @@ _VERSION: Final = (
     Column("made_at", "The position of that event in the log."),
 )
 
-_TODAY: Final = "(now() AT TIME ZONE 'UTC')::date"
 
-
-def _month(day: str) -> str:
-    return f"date_trunc('month', {day}::timestamp)::date"
-
-
-def _months(day: str) -> str:
-    return f"(extract(year FROM {day}) * 12 + extract(month FROM {day}))::integer"
-
-
-_DAYS: Final = f"""\
-FROM (
-    WITH counted AS (
-        SELECT day, sum(registered) AS registered, sum(verified) AS verified, sum(lapsed) AS lapsed,
-            count(*) FILTER (WHERE seen > 0) AS active, sum(signed_in) AS signed_in
-        FROM {{user_days}} GROUP BY day
-    ), tried AS (
-        SELECT day, greatest(sum(attempted) - sum(succeeded), 0) AS failed FROM public.sign_in_counts GROUP BY day
+def _known(model: str, key: str) -> str:
+    """The rows of those of whom nothing is parked: how the others are, the table does not know."""
+    return (
+        f"FROM {{{model}}} WHERE NOT EXISTS (SELECT FROM public.parked_events AS parked "
+        f"WHERE parked.consumer = '{{{model}_name}}' AND parked.key = {{{model}}}.{key})"
     )
-    SELECT made::date AS day, coalesce(registered, 0)::bigint AS registered, coalesce(verified, 0)::bigint AS verified,
-        coalesce(lapsed, 0)::bigint AS lapsed, coalesce(active, 0)::bigint AS active,
-        coalesce(signed_in, 0)::bigint AS signed_in, coalesce(failed, 0)::bigint AS failed
-    FROM generate_series(
-        least((SELECT min(day) FROM counted), (SELECT min(day) FROM tried))::timestamp, {_TODAY}::timestamp, '1 day'
-    ) AS made LEFT JOIN counted ON counted.day = made::date LEFT JOIN tried ON tried.day = made::date
-) AS days"""  # noqa: S608 - made of constants
 
-_COHORTS: Final = f"""\
-FROM (
-    WITH months AS (
-        SELECT {_month("registered_on")} AS cohort, {_month("day")} AS month, max(seen) > 0 AS active
-        FROM {{user_days}} GROUP BY user_id, 1, 2
-    ), cohorts AS (
-        SELECT cohort, count(*) AS registered FROM months WHERE month = cohort GROUP BY cohort
-    ), counted AS (
-        SELECT cohort, month, count(*) FILTER (WHERE active) AS active FROM months GROUP BY cohort, month
-    )
-    SELECT cohorts.cohort, registered, number AS months_after, coalesce(active, 0) AS active
-    FROM cohorts CROSS JOIN LATERAL generate_series(0, {_months(_TODAY)} - {_months("cohort")}) AS number
-    LEFT JOIN counted ON counted.cohort = cohorts.cohort
-        AND counted.month = (cohorts.cohort + make_interval(months => number))::date
-) AS cohorts"""  # noqa: S608 - made of constants
-
-_POSITIONS: Final = """\
-FROM (
-    SELECT serving.view, min(position) AS position, max(moved_at) AS moved_at
-    FROM public.checkpoints JOIN (VALUES
-        ('users', '{users_name}'), ('user_history', '{user_history_name}'), ('sessions', '{sessions_name}'),
-        ('user_days', '{user_days_name}')
-    ) AS serving (view, consumer) USING (consumer) GROUP BY serving.view
-) AS positions"""
 
 PUBLISHED: Final = (
     Published(
@@ -109,7 +59,7 @@ PUBLISHED: Final = (
                 "When the user last signed in or, on a later day, first went on with a session; null for never.",
             ),
         ),
-        source="FROM {users}",
+        source=_known("users", "id"),
     ),
     Published(
         name="users_personal",
@@ -117,7 +67,7 @@ PUBLISHED: Final = (
         audience=PERSONAL,
         of=("users",),
         columns=(_ACCOUNT[0], *_PROFILE),
-        source="FROM {users}",
+        source=_known("users", "id"),
     ),
     Published(
         name="user_history",
@@ -126,7 +76,7 @@ PUBLISHED: Final = (
         audience=PEOPLE,
         of=("user_history",),
         columns=(*_ACCOUNT, *_VERSION),
-        source="FROM {user_history}",
+        source=_known("user_history", "id"),
     ),
     Published(
         name="user_history_personal",
@@ -134,7 +84,7 @@ PUBLISHED: Final = (
         audience=PERSONAL,
         of=("user_history",),
         columns=(*_ACCOUNT[:2], *_PROFILE),
-        source="FROM {user_history}",
+        source=_known("user_history", "id"),
     ),
     Published(
         name="sessions",
@@ -154,7 +104,7 @@ PUBLISHED: Final = (
                 "everywhere (all sessions of the user at once); null while it goes on.",
             ),
         ),
-        source="FROM {sessions}",
+        source=_known("sessions", "user_id"),
     ),
     Published(
         name="user_days",
@@ -185,7 +135,7 @@ PUBLISHED: Final = (
             Column("reinstated", "How often the user was let in again."),
             Column("erased", "1 on the day on which the user was erased."),
         ),
-        source="FROM {user_days}",
+        source=_known("user_days", "user_id"),
     ),
     Published(
         name="days",
@@ -198,19 +148,21 @@ PUBLISHED: Final = (
             Column(
                 "registrations",
                 "How many registered, whether or not they proved their address, or were imported.",
-                _told("registered"),
+                told("registered"),
             ),
-            Column("verifications", "How many proved the address that they had registered with.", _told("verified")),
-            Column("lapses", "How many registrations came to nothing.", _told("lapsed")),
-            Column("active_users", "How many users signed in, or went on with a session.", _told("active")),
-            Column("sign_ins", "How many sessions began.", _told("signed_in")),
+            Column("verifications", "How many proved the address that they had registered with.", told("verified")),
+            Column("lapses", "How many registrations came to nothing.", told("lapsed")),
+            Column("active_users", "How many users signed in, or went on with a session.", told("active")),
+            Column(
+                "sign_ins", "How many sessions began; null when they are of few users.", told("signed_in", "signers")
+            ),
             Column(
                 "sign_in_failures",
                 "How many sign-ins failed, whether or not the address was anybody's.",
-                _told("failed"),
+                told("failed"),
             ),
         ),
-        source=_DAYS,
+        source=DAYS,
     ),
     Published(
         name="retention",
@@ -221,10 +173,19 @@ PUBLISHED: Final = (
         columns=(
             Column("cohort", "The first day of the month in which they registered."),
             Column("months_after", "How many months later; 0 is the month itself."),
-            Column("registrations", "How many registered, or were imported, in that month.", _told("registered")),
-            Column("active_users", "How many of them were active in the later month.", _told("active", "registered")),
+            Column(
+                "registrations",
+                "How many registered, or were imported, in that month; null also where days or weeks with few could be found "
+                "by subtracting.",
+                told("registered", "hidden"),
+            ),
+            Column(
+                "active_users",
+                "How many of them were active in the later month.",
+                told("active", "registered", "hidden"),
+            ),
         ),
-        source=_COHORTS,
+        source=COHORTS,
     ),
     Published(
         name="positions",
@@ -235,7 +196,11 @@ PUBLISHED: Final = (
             Column("view", "The view."),
             Column("position", "The position of the log up to which everything is reflected."),
             Column("moved_at", "When it last came further."),
+            Column(
+                "parked",
+                "How many users the view leaves out, because it could not take in what happened to them; sums may lack that.",
+            ),
         ),
-        source=_POSITIONS,
+        source=POSITIONS,
     ),
 )

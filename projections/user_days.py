@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from msgspec.structs import replace
-from sqlalchemy import Column, Date, Index, Integer, Uuid
+from sqlalchemy import Column, ColumnElement, Date, Index, Integer, Uuid, column
 
 from events.event import Event, Recorded
 from events.session import (
@@ -113,9 +113,13 @@ def _counted(row: UserDay, event: Event) -> UserDay:
     return replace(row, **{name: getattr(row, name) + 1 for name in ("events", *COUNTED.get(type(event), ()))})
 
 
+def _above_zero(name: str) -> ColumnElement[bool]:
+    return column(name, Integer) > 0
+
+
 USER_DAYS = ReadModel(
     "user_days",
-    2,
+    3,
     columns=(
         Column("user_id", Uuid, primary_key=True),
         Column("day", Date, primary_key=True),
@@ -123,8 +127,16 @@ USER_DAYS = ReadModel(
         Column("next_on", Date),
         *(Column(name, Integer, nullable=False) for name, kind in UserDay.__annotations__.items() if kind is int),
     ),
-    # With the cohort in it, days of whole cohorts are counted without reading the rows themselves.
-    indexes=(Index(None, "day", "registered_on"),),
+    # Each question is counted in an index of its own, of the rows that count, without reading the rows themselves. A row
+    # whose `seen` changes again on its day touches its indexes for that; most days of a user are seen once.
+    indexes=(
+        *(
+            Index(None, "day", name, postgresql_where=_above_zero(name))
+            for name in ("registered", "verified", "lapsed")
+        ),
+        Index(None, "day", "user_id", postgresql_include=["signed_in"], postgresql_where=_above_zero("seen")),
+        Index(None, "registered_on", "day", "user_id", postgresql_where=_above_zero("seen")),
+    ),
     row=UserDay,
     key="user_id",
     events=UserDaysEvent,

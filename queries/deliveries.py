@@ -20,6 +20,7 @@ from sqlalchemy import (
     case,
     column,
     func,
+    literal_column,
     null,
     or_,
     select,
@@ -32,7 +33,16 @@ from events.connections import Reading
 from projections.concerns import REACTIONS
 from projections.database import Statement, given
 
-__all__ = ["STATUSES", "DeliveryPage", "DeliveryView", "deliveries", "deliveries_left", "delivery_by_id"]
+__all__ = [
+    "STATUSES",
+    "DeliveryPage",
+    "DeliveryView",
+    "deliveries",
+    "deliveries_left",
+    "deliveries_position",
+    "delivery_by_id",
+    "every_delivery",
+]
 
 MOST_DELIVERIES: Final = 200
 STATUSES: Final = ("waiting", "sent", "obsolete", "dead")
@@ -98,24 +108,33 @@ _shown: Final = [
     _of.created_at,
     _of.settled_at,
 ]
-_FILTERS: Final = {"status": _of.status, "reaction": _of.reaction, "subject": _of.subject_id}
+_FILTERS: Final = {"reaction": _of.reaction, "subject": _of.subject_id}
+_IS: Final = {status: _of.status == literal_column(f"'{status}'") for status in STATUSES}
+
+
+def _reached() -> Select[tuple[int]]:
+    stands = _checkpoints.columns
+    return select(func.coalesce(func.min(stands.position), 0).label("reached")).where(
+        or_(*(stands.consumer == reaction.name for reaction in REACTIONS))
+    )
 
 
 def _with_reached(rows: Any) -> Select[Any]:
     """Rows, and how far reactions are, of one moment; a row of nulls where there are none."""
-    stands = _checkpoints.columns
-    reached = (
-        select(func.coalesce(func.min(stands.position), 0).label("reached"))
-        .where(or_(*(stands.consumer == reaction.name for reaction in REACTIONS)))
-        .subquery()
-    )
+    reached = _reached().subquery()
     return select(reached, rows).select_from(reached.outerjoin(rows, true()))
 
 
 @cache
-def _page(filters: frozenset[str], *, goes_on: bool) -> Statement:
-    """One statement for each combination of filters: a condition that asks whether it is wanted ruins the plan."""
+def _page(status: str | None, filters: frozenset[str], *, goes_on: bool) -> Statement:
+    """One statement for each combination of filters: a condition that asks whether it is wanted ruins the plan.
+
+    And one for each status, which stands in it: those that are few have indexes of their own, and a plan that is kept
+    for any status uses none of them.
+    """
     conditions = [_FILTERS[name] == given(name, _FILTERS[name].type) for name in sorted(filters)]
+    if status is not None:
+        conditions.append(_IS[status])
     if goes_on:
         position = given("position", BigInteger)
         conditions.append(and_(_of.position <= position, or_(_of.position < position, _of.id < given("after", Uuid))))
@@ -136,12 +155,15 @@ async def deliveries(
     after: tuple[int, UUID] | None = None,
     limit: int = 50,
 ) -> DeliveryPage:
-    """The deliveries that all filters fit, of the newest events first: those after a `next`, at most `limit` (and 200)."""
+    """The deliveries that all filters fit, of the newest events first: those after a `next`, at most `limit` (and 200).
+
+    `status` is one of `STATUSES`.
+    """
     limit = max(1, min(limit, MOST_DELIVERIES))
-    asked = {"status": status, "reaction": reaction, "subject": subject}
+    asked = {"reaction": reaction, "subject": subject}
     filters = {name: value for name, value in asked.items() if value is not None}
     place = {} if after is None else {"position": after[0], "after": after[1]}
-    statement = _page(frozenset(filters), goes_on=after is not None)
+    statement = _page(status, frozenset(filters), goes_on=after is not None)
     rows = await statement.fetch(pool, limit=limit + 1, **filters, **place)
     items = [_view(row) for row in rows[:limit] if row["id"] is not None]
     following = (items[-1].position, items[-1].id) if len(rows) > limit else None
@@ -153,6 +175,22 @@ async def delivery_by_id(pool: Reading, delivery_id: UUID) -> tuple[DeliveryView
     row = await _by_id.fetchrow(pool, delivery_id=delivery_id)
     assert row is not None, "how far reactions are is always told"
     return (None if row["id"] is None else _view(row)), row["reached"]
+
+
+_position: Final = Statement(_reached())
+
+
+async def deliveries_position(reading: Reading) -> int:
+    """How far reactions are: whatever events up to there call for has its delivery."""
+    row = await _position.fetchrow(reading)
+    assert row is not None, "how far reactions are is always told"
+    position: int = row["reached"]
+    return position
+
+
+def every_delivery() -> Select[Any]:
+    """All deliveries as they are shown, of the oldest events first."""
+    return select(*_shown).order_by(_of.position, _of.id)
 
 
 async def deliveries_left(pool: Reading) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Everything that a view or the log holds at one moment, row by row, and the position that it reflects."""
+"""Everything that a view holds at one moment, row by row, and the position that it reflects."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -6,28 +6,35 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import asyncpg
-import msgspec
 from msgspec import Struct
-from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Date, DateTime, Integer, String, Uuid, select
+from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Date, DateTime, Integer, Select, String, Uuid, func, select
 from sqlalchemy.types import TypeEngine
 
-from events.codec import personal_fields
 from events.connections import Reading
-from events.data_keys import DataKeys
-from events.event import event_classes
-from events.rows import log_rows
-from events.store import head
 from projections.database import Statement
 from projections.models import BY_NAME
 from projections.personal_columns import PERSONAL_COLUMNS
 from projections.read_model import ReadModel
 from projections.serving import serving_table, table_that_serves
-from projections.topics import known_topics
-from queries.history import EventView, shown_row
+from queries.users import is_parked, parked_events
 
-__all__ = ["LOG", "Export", "Field", "Kind", "NotYet", "exported_log", "exported_view", "exports", "view_position"]
+__all__ = [
+    "DELIVERIES",
+    "LOG",
+    "ROWS_AT_ONCE",
+    "Export",
+    "Field",
+    "Kind",
+    "NotYet",
+    "exported_view",
+    "exports",
+    "in_batches",
+    "kind_of",
+    "view_position",
+]
 
 LOG: Final = "log"
+DELIVERIES: Final = "deliveries"
 ROWS_AT_ONCE: Final = 2_000
 
 Kind = Literal["uuid", "text", "texts", "boolean", "integer", "bigint", "time", "date", "json"]
@@ -54,7 +61,8 @@ class Export(Struct):
     """What is exported: `count` rows, in the order of their keys or positions, which come in batches and once only.
 
     Everything up to `position` is reflected, and nothing of the log that comes after; of a view, whose partitions do not stand at one
-    position, some later events may be.
+    position, some later events may be. `parked` are the keys that are left out, because something that happened to them
+    could not be taken in, and how they are is not known.
     """
 
     name: str
@@ -64,11 +72,12 @@ class Export(Struct):
     count: int
     taken_at: datetime
     batches: AsyncIterator[Sequence[Row]]
+    parked: int = 0
 
 
 def exports() -> list[str]:
     """The names of all that can be exported."""
-    return [*BY_NAME, LOG]
+    return [*BY_NAME, DELIVERIES, LOG]
 
 
 _KINDS: Final[tuple[tuple[type[TypeEngine[Any]], Kind], ...]] = (
@@ -84,7 +93,8 @@ _KINDS: Final[tuple[tuple[type[TypeEngine[Any]], Kind], ...]] = (
 )
 
 
-def _kind(type_: TypeEngine[Any]) -> Kind:
+def kind_of(type_: TypeEngine[Any]) -> Kind:
+    """What a column of this type is in an export."""
     return next(kind for class_, kind in _KINDS if isinstance(type_, class_))
 
 
@@ -109,88 +119,42 @@ async def exported_view(
 ) -> AsyncIterator[Export]:
     """A view as it is now, in one snapshot, for as long as the context is open; personal columns where they are asked for.
 
+    Keys of which something is parked in the table that serves are left out, and counted.
     Raises `NotYet` when it does not reflect `at_least`, and `ViewBehind` when it is still being built.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         model = await _serving(connection, name)
         columns = [column for column in model.table.columns if personal or column.name not in PERSONAL_COLUMNS]
-        rows = Statement(select(*columns).order_by(*model.table.primary_key.columns))
+        of_parked = parked_events.c.consumer == model.consumer
+        parked = await _count(connection, select(func.count(parked_events.c.key.distinct())).where(of_parked))
+        known = [~is_parked(model.consumer, model.table.columns[model.key])] if parked else []
+        rows = Statement(select(*columns).where(*known).order_by(*model.table.primary_key.columns))
         position = await view_position(connection, name)
         if position < at_least:
             raise NotYet(model.name, at_least, position)
         yield Export(
             model.name,
-            tuple(Field(str(column.name), _kind(column.type)) for column in columns),
+            tuple(Field(str(column.name), kind_of(column.type)) for column in columns),
             tuple(
                 str(column.name) for column in model.table.columns if column.name in PERSONAL_COLUMNS and not personal
             ),
             position,
-            await connection.fetchval(f"SELECT count(*) FROM {model.table.fullname}"),  # noqa: S608 - a name of ours
+            await _count(connection, select(func.count()).select_from(model.table).where(*known)),
             datetime.now(UTC),
-            _rows(connection, rows.sql),
+            in_batches(connection, rows),
+            parked,
         )
 
 
-async def _rows(connection: asyncpg.Connection, sql: str) -> AsyncIterator[Sequence[Row]]:
-    cursor = await connection.cursor(sql)
+async def _count(connection: asyncpg.Connection, asked: Select[Any]) -> int:
+    row = await Statement(asked).fetchrow(connection)
+    assert row is not None, "a count is always told"
+    count: int = row[0]
+    return count
+
+
+async def in_batches(connection: asyncpg.Connection, rows: Statement) -> AsyncIterator[Sequence[Row]]:
+    """Some rows at a time, in the transaction of the caller."""
+    cursor = await connection.cursor(rows.sql, *rows.arguments({}))
     while rows := await cursor.fetch(ROWS_AT_ONCE):
         yield rows
-
-
-_ENVELOPE: Final[dict[str, Kind]] = {
-    "position": "bigint",
-    "stream": "uuid",
-    "stream_type": "text",
-    "version": "bigint",
-    "type": "text",
-    "subject": "uuid",
-    "data": "json",
-    "recorded_at": "time",
-    "actor": "json",
-    "command": "text",
-    "correlation_id": "uuid",
-    "causation": "bigint",
-    "reason": "json",
-}
-_json: Final = msgspec.json.Encoder()
-
-
-@asynccontextmanager
-async def exported_log(
-    connection: asyncpg.Connection, keys: DataKeys, *, personal: bool, to: int | None = None
-) -> AsyncIterator[Export]:
-    """The log up to a position, or to its end, with the shape of events that the API has.
-
-    What is personal is opened when it is asked for, and what was forgotten of it reads so; otherwise it is left out, reasons
-    too, and no key is looked at. Raises `NotYet` for a position that is yet to come.
-    """
-    fields = tuple(Field(name, kind) for name, kind in _ENVELOPE.items() if personal or name != "reason")
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        end = await head(connection)
-        if to is not None and to > end:
-            raise NotYet(LOG, to, end)
-        until = end if to is None else to
-        batches = _events(connection, keys, until, [field.name for field in fields], personal=personal)
-        left_out = () if personal else ("personal fields of data", "reason")
-        yield Export(LOG, fields, left_out, until, until, datetime.now(UTC), batches)
-
-
-async def _events(
-    connection: asyncpg.Connection, keys: DataKeys, until: int, names: Sequence[str], *, personal: bool
-) -> AsyncIterator[Sequence[Row]]:
-    known_topics()  # has all classes of events at hand
-    hidden = {} if personal else {name: personal_fields(cls) for name, cls in event_classes().items()}
-    position = 0
-    while rows := await log_rows(connection, after=position, until=until, limit=ROWS_AT_ONCE):
-        position = rows[-1]["notification_id"]
-        if personal:
-            await keys.fetch(connection, {row["subject_id"] for row in rows if row["subject_id"]})
-        events = (shown_row(row, keys) for row in rows)
-        yield [[_value(event, name, hidden.get(event.type, ())) for name in names] for event in events]
-
-
-def _value(event: EventView, name: str, hidden: Sequence[str]) -> Any:
-    value = getattr(event, name)
-    if name == "data" and hidden:
-        value = {name: value for name, value in event.data.items() if name not in hidden}
-    return value if value is None or _ENVELOPE[name] != "json" else _json.encode(value).decode()

@@ -4,7 +4,17 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Final, Literal
 
-__all__ = ["MOST_DAYS", "Granularity", "Range", "RangeRefused", "beginning", "following", "periods", "whole_range"]
+__all__ = [
+    "MOST_DAYS",
+    "Granularity",
+    "Range",
+    "RangeRefused",
+    "beginning",
+    "following",
+    "periods",
+    "whole_range",
+    "whole_weeks",
+]
 
 Granularity = Literal["day", "week", "month"]
 Range = tuple[date, date]
@@ -56,6 +66,12 @@ def whole_range(first: date | None, end: date | None, granularity: Granularity, 
         return begins, ends if ends == end or first == end else following(ends, granularity)
     except OverflowError:
         raise RangeRefused from None
+
+
+def whole_weeks(days: Range) -> Range:
+    """The whole weeks that a range lies in. Raises OverflowError where the calendar ends."""
+    begins, ends = (beginning(day, "week") for day in days)
+    return begins, ends if ends == days[1] else following(ends, "week")
 
 
 def _usual_first(end: date, granularity: Granularity) -> date:

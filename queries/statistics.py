@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import date
+from itertools import islice
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Date, DateTime, Table, cast, column, func, select, table, true
 
 from events.connections import Reading
-from projections.database import Statement, given
-from projections.serving import PerTable, table_that_serves
+from projections.serving import table_that_serves
 from projections.user_days import USER_DAYS
-from queries.periods import Granularity, Range, beginning, following, periods
+from queries.day_statements import STATEMENTS, DayStatements
+from queries.periods import Granularity, Range, beginning, following, periods, whole_weeks
+from queries.small_groups import Counted, few, one_each
 
 __all__ = [
     "VIEW",
@@ -58,120 +59,29 @@ class Retention(Struct, frozen=True):
     parked: int
 
 
-_checkpoints: Final = table("checkpoints", column("consumer"), column("position"), column("parked"))
-_counts: Final = table("sign_in_counts", column("day", Date), column("attempted"), column("succeeded"))
-_begins: Final = given("begins", Date)
-_ends: Final = given("ends", Date)
-
-
-def _at_its_position(consumer: str, rows: Any) -> Statement:
-    """The rows, the view's least checkpoint and what it has parked, of one moment; nulls where there are no rows."""
-    stands = _checkpoints.columns
-    reached = (
-        select(func.min(stands.position).label("reached"), cast(func.sum(stands.parked), BigInteger).label("parked"))
-        .where(stands.consumer == consumer)
-        .subquery()
-    )
-    return Statement(select(reached, rows).select_from(reached.outerjoin(rows, true())))
-
-
-def _period(day: Any, granularity: Granularity) -> Any:
-    return day if granularity == "day" else cast(func.date_trunc(granularity, cast(day, DateTime)), Date)
-
-
-class _Statements:
-    """The questions about one physical table, compiled once."""
-
-    def __init__(self, days: Table) -> None:
-        self._days = days
-        self._consumer = days.name
-        self.counted = {name: self._counted(name) for name in ("registered", "verified")}
-        self.signed_in = self._signed_in()
-        self.active: dict[Granularity, Statement] = {name: self._active(name) for name in ("day", "week", "month")}
-        self.retained: dict[Granularity, Statement] = {name: self._retained(name) for name in ("day", "week", "month")}
-
-    def _sums(self, name: str) -> Any:
-        days = self._days.columns
-        return (
-            select(days.day.label("day"), func.sum(days[name]).label(name))
-            .where(days.day >= _begins, days.day < _ends)
-            .group_by(days.day)
-            .subquery()
-        )
-
-    def _counted(self, name: str) -> Statement:
-        return _at_its_position(self._consumer, self._sums(name))
-
-    def _signed_in(self) -> Statement:
-        signed_in, tried = self._sums("signed_in"), _counts.columns
-        failed = cast(func.greatest(func.sum(tried.attempted) - func.sum(tried.succeeded), 0), BigInteger).label(
-            "failed"
-        )
-        failures = select(tried.day, failed).where(tried.day >= _begins, tried.day < _ends).group_by(tried.day)
-        missed = failures.subquery()
-        rows = select(
-            func.coalesce(signed_in.columns.day, missed.columns.day).label("day"),
-            func.coalesce(signed_in.columns.signed_in, 0).label("signed_in"),
-            func.coalesce(missed.columns.failed, 0).label("failed"),
-        ).select_from(signed_in.join(missed, signed_in.columns.day == missed.columns.day, full=True))
-        return _at_its_position(self._consumer, rows.subquery())
-
-    def _active(self, granularity: Granularity) -> Statement:
-        """Each user is counted once in a period; a day has one row of each, so there is nothing to sort there."""
-        days = self._days.columns
-        seen = select(_period(days.day, granularity).label("period"), days.user_id).where(
-            days.day >= _begins, days.day < _ends, days.seen > 0
-        )
-        once = (seen if granularity == "day" else seen.distinct()).subquery()
-        counted = select(once.columns.period, func.count().label("active")).group_by(once.columns.period)
-        return _at_its_position(self._consumer, counted.subquery())
-
-    def _retained(self, granularity: Granularity) -> Statement:
-        days = self._days.columns
-        each = (
-            select(
-                _period(days.registered_on, granularity).label("cohort"),
-                _period(days.day, granularity).label("period"),
-                func.max(days.seen).label("seen"),
-                func.max(days.registered).label("registered"),
-            )
-            .where(days.registered_on >= _begins, days.registered_on < _ends, days.day < given("until", Date))
-            .group_by("cohort", "period", days.user_id)
-            .subquery()
-        )
-        found = each.columns
-        counted = select(
-            found.cohort,
-            found.period,
-            func.count().filter(found.seen > 0).label("active"),
-            func.sum(found.registered).label("size"),
-        ).group_by(found.cohort, found.period)
-        return _at_its_position(self._consumer, counted.subquery())
-
-
-_statements: Final = PerTable(USER_DAYS, lambda model: _Statements(model.table))
-
-
-async def _of(pool: Reading) -> _Statements:
+async def _of(pool: Reading) -> DayStatements:
     """The questions about the table that serves. Raises `ViewBehind` when none does yet."""
-    return _statements[await table_that_serves(pool, USER_DAYS)]
+    return STATEMENTS[await table_that_serves(pool, USER_DAYS)]
 
 
-def _told(count: int, smallest: int, hidden: int = 0) -> int | None:
-    """A count, unless it is that of a small group, or would tell of one when it is held against what else is told."""
-    return None if 0 < count < smallest or 0 < hidden < smallest else count
+def _told(count: int, smallest: int) -> int | None:
+    """How many people they are, unless they are few."""
+    return None if few(count, smallest) else count
 
 
-def _summed(days: Mapping[date, int], period: date, granularity: Granularity, smallest: int) -> int | None:
-    """What the days of a period add up to. What is hidden of single days must not be found by subtracting the others."""
-    values = [days.get(day, 0) for day in periods(period, following(period, granularity), "day")]
-    return _told(sum(values), smallest, sum(value for value in values if value < smallest))
+def _days_for(over: Range, granularity: Granularity) -> dict[str, date]:
+    """The days that have to be known to tell of a range; of months, those of all their weeks."""
+    begins, ends = whole_weeks(over) if granularity == "month" else over
+    return {"begins": begins, "ends": ends}
 
 
-def _series(rows: list[Any], names: Mapping[str, str], over: Range, granularity: Granularity, smallest: int) -> Series:
-    by_name = {told: {row["day"]: row[name] for row in rows if row["day"]} for name, told in names.items()}
+def _by_day(rows: list[Any], name: str) -> dict[date, int]:
+    return {row["day"]: row[name] for row in rows if row["day"]}
+
+
+def _series(rows: list[Any], counted: Mapping[str, Counted], over: Range, granularity: Granularity) -> Series:
     counts = {
-        period: {told: _summed(days, period, granularity, smallest) for told, days in by_name.items()}
+        period: {name: count.told(period, granularity) for name, count in counted.items()}
         for period in periods(*over, granularity)
     }
     return Series(counts, **_reflected(rows))
@@ -181,28 +91,38 @@ def _reflected(rows: list[Any]) -> dict[str, int]:
     return {"position": rows[0]["reached"] or 0, "parked": rows[0]["parked"] or 0}
 
 
+def _of_people(rows: list[Any], name: str, smallest: int) -> Counted:
+    """Counts in which each person is once."""
+    days = _by_day(rows, name)
+    return Counted(days, one_each(days, smallest), smallest)
+
+
 async def registrations(pool: Reading, over: Range, granularity: Granularity, smallest: int = 1) -> Series:
     """Registrations, also those that nobody proved."""
     ask = await _of(pool)
-    rows = await ask.counted["registered"].fetch(pool, begins=over[0], ends=over[1])
-    return _series(rows, {"registered": "registrations"}, over, granularity, smallest)
+    rows = await ask.counted["registered"].fetch(pool, **_days_for(over, granularity))
+    return _series(rows, {"registrations": _of_people(rows, "registered", smallest)}, over, granularity)
 
 
 async def verifications(pool: Reading, over: Range, granularity: Granularity, smallest: int = 1) -> Series:
     """Registrations whose address was proved, on the day of the proof."""
     ask = await _of(pool)
-    rows = await ask.counted["verified"].fetch(pool, begins=over[0], ends=over[1])
-    return _series(rows, {"verified": "verifications"}, over, granularity, smallest)
+    rows = await ask.counted["verified"].fetch(pool, **_days_for(over, granularity))
+    return _series(rows, {"verifications": _of_people(rows, "verified", smallest)}, over, granularity)
 
 
 async def sign_ins(pool: Reading, over: Range, granularity: Granularity, smallest: int = 1) -> Series:
     """Sessions that began, and sign-ins that failed, whether or not the address was anybody's.
 
-    Failures are no events: they are counted as they happen, and no position tells up to when.
+    Failures are no events: they are counted as they happen, and no position tells up to when. Whether a group is small
+    is decided by how many people the sessions are of; of failures, whose people nobody knows, by how many there were.
     """
     ask = await _of(pool)
-    rows = await ask.signed_in.fetch(pool, begins=over[0], ends=over[1])
-    return _series(rows, {"signed_in": "sign_ins", "failed": "failures"}, over, granularity, smallest)
+    rows = await ask.signed_in.fetch(pool, **_days_for(over, granularity), smallest=smallest)
+    who = {row["day"]: frozenset(row["who"]) for row in rows if row["who"]}
+    sign_ins = Counted(_by_day(rows, "signed_in"), who, smallest)
+    counted = {"sign_ins": sign_ins, "failures": _of_people(rows, "failed", smallest)}
+    return _series(rows, counted, over, granularity)
 
 
 async def active_users(pool: Reading, over: Range, granularity: Granularity, smallest: int = 1) -> Series:
@@ -219,18 +139,27 @@ async def retention(
 ) -> Retention:
     """The cohorts of those who registered in each period, over at most so many periods that have begun.
 
-    Nothing is told of a cohort that is too small.
+    Nothing is told of a cohort whose registrations are not.
     """
     last = beginning(today, granularity)
     until = following(last, granularity)
     ask = await _of(pool)
-    rows = await ask.retained[granularity].fetch(pool, begins=over[0], ends=over[1], until=until)
+    rows = await ask.retained[granularity].fetch(
+        pool, begins=over[0], ends=over[1], until=_end_of(over, granularity, most, until)
+    )
     active = {(row["cohort"], row["period"]): row["active"] for row in rows}
-    sizes: dict[date, int] = {row["cohort"]: row["size"] for row in rows if row["cohort"] == row["period"]}
+    days = await ask.counted["registered"].fetch(pool, **_days_for(over, granularity))
+    registered = _of_people(days, "registered", smallest)
     cohorts = []
     for cohort in periods(*over, granularity):
-        size = _told(sizes.get(cohort, 0), smallest)
-        ages = list(periods(cohort, until, granularity))[:most]
+        size = registered.told(cohort, granularity)
+        ages = islice(periods(cohort, until, granularity), most)
         counts = [None if size is None else _told(active.get((cohort, age), 0), smallest) for age in ages]
         cohorts.append(Cohort(cohort, size, counts))
     return Retention(cohorts, **_reflected(rows))
+
+
+def _end_of(over: Range, granularity: Granularity, most: int, until: date) -> date:
+    """The day before which the last cohort has been followed over so many periods, or up to the end."""
+    ages = islice(periods(max(periods(*over, granularity), default=until), until, granularity), most)
+    return following(max(ages, default=until), granularity)

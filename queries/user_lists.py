@@ -5,7 +5,7 @@ at once. What is not is rare, at least there; then all of it is found by the oth
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -40,9 +40,17 @@ LONG_WAY: Final = 8_000
 """Rows that are looked at along an order before the list is found otherwise, which costs as much per row that is found."""
 
 PLANNED_FOR_WHAT_IS_ASKED: Final = (
-    "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off; SET LOCAL random_page_cost = 1.1"
+    "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off; SET LOCAL random_page_cost = 1.1; "
+    "SET LOCAL statement_timeout = '20s'"
 )
-"""What is looked for is seldom, and pages come from memory or from disks that do not turn."""
+"""What is looked for is seldom, and pages come from memory or from disks that do not turn.
+
+Nobody waits longer; a process that was killed cannot take back what it asked.
+"""
+
+
+class TakesLong(Exception):
+    """The list is not found along the index of its order, and all of it has to be."""
 
 
 class UserPage(Struct, frozen=True):
@@ -74,20 +82,26 @@ async def users(
     after: Place | None = None,
     limit: int = 50,
     count: bool = False,
+    few: AbstractAsyncContextManager[object] | None = None,
 ) -> UserPage:
     """A page of the users for whom the filters hold, at most `limit` (and 200) of them.
 
     `sort` is a name in `SORTS`, `after` the `next` of a page of the same filters and sort. `tables` are those that
     serve; unless they are given, that is asked first. Raises `Replaced` where others do than those that were given, and
     `ViewBehind` where none serve yet.
+
+    What has to find or count all for whom the filters hold is dear, and asked within `few`, before any connection is
+    taken. Raises what that raises.
     """
     limit, order = max(1, min(limit, MOST_USERS)), SORTS[sort]
     if tables is None:
         found = await _serving(reading, names=takes_names(filters, sort))
         try:
-            return await users(reading, filters, tables=found, sort=sort, after=after, limit=limit, count=count)
+            return await users(
+                reading, filters, tables=found, sort=sort, after=after, limit=limit, count=count, few=few
+            )
         except Replaced:
-            return await users(reading, filters, sort=sort, after=after, limit=limit, count=count)
+            return await users(reading, filters, sort=sort, after=after, limit=limit, count=count, few=few)
     values = filters.values() | {"limit": limit + 1, "consumers": tables.consumers} | _after(order, after)
     names = filters.conditions()
     if is_straight(order, names) and not order.nullable and not count:
@@ -96,6 +110,28 @@ async def users(
             raise Replaced
         if not rows[0]["parked"]:
             return _page(order, [row for row in rows if row["id"] is not None], limit, rows[0]["reached"] or 0)
+    if few is None:
+        return await _page_of_moment(reading, tables, order, names, values, limit, after, count=count, dear=True)
+    if not count:
+        with suppress(TakesLong):
+            return await _page_of_moment(reading, tables, order, names, values, limit, after, count=False, dear=False)
+    async with few:
+        return await _page_of_moment(reading, tables, order, names, values, limit, after, count=count, dear=True)
+
+
+async def _page_of_moment(
+    reading: Reading,
+    tables: ListTables,
+    order: Sort,
+    names: tuple[str, ...],
+    values: dict[str, Any],
+    limit: int,
+    after: Place | None,
+    *,
+    count: bool,
+    dear: bool,
+) -> UserPage:
+    """A page that takes several questions. Raises `TakesLong` where one of them is dear, unless that is meant."""
     async with _one_moment(reading) as connection:
         reached, parked, replaced = await connection.fetchrow(REACHED.sql, tables.consumers)
         if replaced:
@@ -105,10 +141,10 @@ async def users(
             left_out = await connection.fetchval(LEFT_OUT.sql, tables.consumers)
             names = (*names, UNPARKED)
         total = (await counted(tables, names).fetch(connection, **values))[0][0] if count else None
-        rows = []
+        rows: list[asyncpg.Record] = []
         for part in _parts(order, names, after):
             asked = values | {"limit": limit + 1 - len(rows)}
-            rows += await _found(connection, tables, order, part, names, asked)
+            rows += await _found(connection, tables, order, part, names, asked, dear=dear)
             if len(rows) > limit:
                 break
         return _page(order, rows, limit, reached or 0, total, left_out)
@@ -168,8 +204,10 @@ async def _found(
     part: Part,
     names: tuple[str, ...],
     values: dict[str, Any],
+    *,
+    dear: bool,
 ) -> list[asyncpg.Record]:
-    """The first rows of a part, at most `limit`."""
+    """The first rows of a part, at most `limit`. Raises `TakesLong` where all of it has to be found, unless that is meant."""
     limit: int = values["limit"]
     for way in (SHORT_WAY, LONG_WAY):
         rows = await walked(tables, sort, part, names, way).fetch(connection, **values)
@@ -177,4 +215,6 @@ async def _found(
             return rows
         if len(rows) * LONG_WAY < limit * SHORT_WAY:
             break
+    if not dear:
+        raise TakesLong
     return await gathered(tables, sort, part, names).fetch(connection, **values)

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 from uuid_utils.compat import uuid7
 
 from api.cli import main
@@ -26,18 +27,22 @@ from events.user import (
     PictureChanged,
     RoleGranted,
     UserRegistered,
+    VerificationRequested,
 )
+from projections.checkpoints import prepare, release, take
 from projections.models import MODELS
 from projections.personal_columns import PERSONAL_COLUMNS
+from projections.reactions.emails import EMAILS
 from projections.user_names import USER_NAMES
 from projections.users import USERS
+from queries.deliveries import deliveries
 from queries.exports import Field
 from tests.api.exported import READERS
 from tests.api.site import environment_for
-from tests.projections.conftest import connection, log, view
+from tests.projections.conftest import connection, log, reader_pool, view
 from tests.support import until
 
-__all__ = ["connection", "log", "view"]
+__all__ = ["connection", "log", "reader_pool", "view"]
 
 AWKWARD = ['"', ",", "a\nb", "", "\\N", "null", "İ\u0301", "\u2028", "{}", "=1+1"]
 
@@ -77,6 +82,21 @@ async def crowd(log, number: int = 3) -> None:
             *([RoleGranted(text)] if text else []),
             OwnMetadataChanged(entries),
         )
+
+
+async def owed(log, connection) -> None:
+    """Two mails to each of three people, some of them given up."""
+    await prepare(connection, {}, {"emails": 1})
+    for place in range(3):
+        await log.add(uuid7(), UserRegistered(f"u{place}@example.com"), VerificationRequested())
+    checkpoint = await take(connection, "emails", 0)
+    assert checkpoint
+    await EMAILS.begin(connection, checkpoint)
+    await EMAILS.step(connection, checkpoint)
+    await release(connection, "emails", 0)
+    await log.database.query(
+        "UPDATE deliveries SET status = 'dead', cause = '550', attempts = 8, settled_at = now() WHERE position % 2 = 0"
+    )
 
 
 @pytest.mark.parametrize("form", READERS)
@@ -151,6 +171,61 @@ async def test_without_being_asked_to_nothing_personal_is_exported(log, view, tm
                 assert rows[0]["data"] == {}
                 assert rows[2]["data"] == {"role": "auditor"}
                 assert "reason" not in rows[0]
+
+
+@pytest.mark.parametrize("form", READERS)
+async def test_of_whom_something_is_parked_is_left_out_and_counted(log, view, tmp_path, form):
+    await crowd(log, 2)
+    stranger = uuid7()
+    await log.add(stranger, UserRegistered("grace@example.com"))
+    await log.add_raw(stranger, "UserFlew", b"{}")
+    await view.catch_up()
+    assert len(await rows_of_view(view)) == 3
+    file = tmp_path / form
+    result = await exported(log.database, "users", "--format", form, "--output", str(file), "--personal")
+    stamp = told(result)
+    rows = READERS[form](file.read_bytes(), fields(stamp))
+    assert stranger not in {row["id"] for row in rows}
+    assert (stamp["rows"], stamp["parked"], len(rows)) == (2, 1, 2)
+    assert "1 are left out" in result.stderr
+    if form == "parquet":
+        assert pq.ParquetFile(file).metadata.metadata[b"muster.parked"] == b"1"
+    else:
+        assert json.loads((tmp_path / f"{form}.meta.json").read_text())["parked"] == 1
+
+
+@pytest.mark.parametrize("form", READERS)
+async def test_deliveries_are_exported_as_the_api_shows_them(log, connection, reader_pool, form):
+    await owed(log, connection)
+    result = await exported(log.database, "deliveries", "--format", form)
+    stamp = told(result)
+    shown = [asdict(delivery) for delivery in (await deliveries(reader_pool)).items[::-1]]
+    assert READERS[form](result.stdout_bytes, fields(stamp)) == shown
+    assert (len(shown), stamp["rows"], stamp["position"], stamp["left_out"]) == (6, 6, 6, [])
+    assert "example.com" not in result.stdout_bytes.decode("latin-1")
+
+
+async def test_deliveries_are_exported_once_reactions_have_come_to_a_position(log, connection, monkeypatch):
+    monkeypatch.setattr("api.export_command.PATIENCE_SECONDS", 0.2)
+    await owed(log, connection)
+    refused = await exported(log.database, "deliveries", "--format", "csv", "--to", "7")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "The view deliveries stands at position 6, before 7." in refused.stderr
+
+
+async def test_a_spreadsheet_is_given_no_formula_that_somebody_chose_as_a_name(log, view):
+    names = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "a=1", ""]
+    for name in names:
+        await log.add(uuid7(), UserRegistered("=a@example.com", name or None))
+    await view.catch_up()
+    for spreadsheet, before in ((["--spreadsheet"], "'"), ([], "")):
+        result = await exported(log.database, "users", "--format", "csv", "--personal", *spreadsheet)
+        rows = READERS["csv"](result.stdout_bytes, fields(told(result)))
+        assert {row["email"] for row in rows} == {f"{before}=a@example.com"}
+        assert {row["display_name"] for row in rows} == {*(before + name for name in names[:6]), "'=1", "a=1", None}
+    refused = await exported(log.database, "users", "--format", "ndjson", "--spreadsheet")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--spreadsheet goes with --format csv" in refused.stderr
 
 
 async def test_what_was_forgotten_reads_so(log, tmp_path):
@@ -248,7 +323,7 @@ async def test_an_export_that_is_killed_leaves_nothing_that_looks_finished(log, 
     await crowd(log)
     file = tmp_path / "log.csv"
     holding = (
-        "import time, api.export_command as command, queries.exports as exports\n"
+        "import time, api.export_command as command, queries.log_exports as exports\n"
         "exports.ROWS_AT_ONCE = 1\n"
         "real = command.Progress.at\n"
         "command.Progress.at = lambda self, done: (real(self, done), time.sleep(60 if done > 3 else 0))\n"

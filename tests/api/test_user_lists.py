@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -145,6 +146,21 @@ async def test_how_many_there_are_is_told_when_it_is_asked_for(town):
     second = (await town.listed(f"verified=true&count=exact&limit=1&cursor={page['next']}")).json()
     assert second["count"] == 5
     assert (await town.listed("search=nobody&count=exact")).json() == {"items": [], "next": None, "count": 0}
+
+
+async def test_few_lists_at_once_look_through_everybody_and_what_is_quick_goes_on(town, monkeypatch):
+    monkeypatch.setattr("api.users.LONGEST_SECONDS", 0.05)
+    turns = town.site.app.process.few_lists_at_once
+    async with AsyncExitStack() as stack:
+        while not turns.locked():
+            await stack.enter_async_context(turns)
+        for query in ("count=exact", "search=e", "role=auditor"):
+            answer = await town.site.get(f"/v1/users?{query}", town.admin)
+            assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (503, "store-unavailable"), query
+            assert answer.headers["retry-after"]
+        assert (await town.site.get("/v1/users?limit=2", town.admin)).status_code == 200
+        assert (await town.site.get("/v1/users?verified=true&limit=2", town.admin)).status_code == 200
+        assert (await town.site.get("/readyz")).status_code == 200
 
 
 async def test_head_answers_as_get_does(town):

@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
+from msgspec import structs
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
@@ -19,6 +21,7 @@ from projections.keeping import Store
 from projections.moving import move
 from projections.positions import ViewBehind
 from projections.published import publish_what_serves
+from projections.published_views import EDITION, PUBLISHED
 from projections.read_model import ReadModel
 from projections.rebuilding import BuiltWrongly, Rebuilding
 from projections.rebuilds import RebuildUnderWay, ask, hold, rebuilds
@@ -310,6 +313,26 @@ async def test_no_table_is_dropped_from_under_what_analysts_read(database, log, 
     assert await roll_back(store, USERS) == f"{USERS.view}_2"
     assert await drop_kept(view.connection, USERS) == [f"{USERS.view}_3"]
     assert len(await view.connection.fetch("SELECT FROM analytics.users")) == 1
+
+
+async def test_what_analysts_built_on_a_view_fails_no_rebuild(database, log, view, store, monkeypatch):
+    await log.add(uuid7(), registered)
+    await publish_what_serves(view.connection, [USERS])
+    await database.query("CREATE VIEW public.mine AS SELECT roles FROM analytics.users")
+    fewer = [structs.replace(one, columns=one.columns[:2]) for one in PUBLISHED]
+    monkeypatch.setattr("projections.published.PUBLISHED", fewer)
+    monkeypatch.setattr("projections.published.EDITION", EDITION + 1)
+    for number in (1, 2, 3):
+        assert await rebuild(store) == f"{USERS.view}_{number}"
+    assert await tables(database) == {USERS.view, f"{USERS.view}_2", f"{USERS.view}_3"}, "what they read is left"
+    await view.catch_up()
+    assert await database.query("SELECT roles FROM public.mine"), "and projected on"
+    with pytest.raises(asyncpg.DependentObjectsStillExistError):
+        async with view.connection.transaction():
+            await view.connection.execute(f"DROP TABLE views.{USERS.view}")
+    await database.query("DROP VIEW public.mine")
+    await rebuild(store)
+    assert await tables(database) == {f"{USERS.view}_3", f"{USERS.view}_4"}
 
 
 async def test_what_is_kept_is_dropped_when_it_is_said_and_one_is_kept_at_a_time(database, log, view, store):

@@ -10,6 +10,7 @@ from events.user import UserRegistered, VerificationRequested
 from projections.checkpoints import prepare, release, take
 from projections.reactions.emails import EMAILS
 from queries.deliveries import deliveries, deliveries_left, delivery_by_id
+from tests.queries.plans import kept_plans
 
 ADDRESS = "ada@example.com"
 
@@ -65,3 +66,17 @@ async def test_a_delivery_tells_everything_but_what_is_personal(owed, reader_poo
 
 async def test_those_that_are_left_are_counted(owed, reader_pool):
     assert await deliveries_left(reader_pool) == {"waiting": 3, "dead": 3}
+
+
+@pytest.mark.parametrize(("status", "index"), [("dead", "deliveries_dead_idx"), ("waiting", "deliveries_waiting_idx")])
+async def test_the_few_are_found_by_their_index_whatever_plan_is_kept(owed, database, reader_pool, status, index):
+    await database.query(
+        "INSERT INTO deliveries (id, position, reaction, slot, subject_id, status) "
+        "SELECT gen_random_uuid(), number, 'emails', 'verification', gen_random_uuid(), 'sent' "
+        "FROM generate_series(7, 10000) AS number"
+    )
+    await database.query("ANALYZE deliveries")
+    async with reader_pool.acquire() as reader:
+        assert len((await deliveries(reader, status=status)).items) == 3
+        (plan,) = await kept_plans(reader, deliveries(reader, status=status))
+    assert index in plan, plan

@@ -1,14 +1,17 @@
 """Lists of users, asked with the reader's rights: those of the log's history whom a fold in memory would list."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
+from events.connections import open_pool
 from events.session import SessionStarted
 from events.user import (
     DisplayNameChanged,
@@ -23,7 +26,7 @@ from projections.plain_text import plain
 from projections.user_names import USER_NAMES
 from projections.users import USERS
 from queries.user_filters import SORTS, UserFilters
-from queries.user_lists import UserPage, users
+from queries.user_lists import PLANNED_FOR_WHAT_IS_ASKED, UserPage, _one_moment, users
 from queries.user_statements import counted, gathered, straight, walked
 from queries.users import UserView
 from tests.projections.conftest import View
@@ -299,3 +302,30 @@ async def test_remembers_no_more_statements_than_it_needs(log, lists, reader_poo
     await users(reader_pool, UserFilters(statuses=frozenset({"unverified", "active"}), search="two"), sort="name")
     assert walked.cache_info().currsize == before
     assert page.items == []
+
+
+async def test_what_is_dear_waits_for_its_turn_without_a_connection(log, lists, database):
+    await registered(log, 4, "Ada")
+    await lists.catch_up()
+    reader = await open_pool(database.url("reader"), "reader", 1)
+    turns = asyncio.Semaphore(1)
+    async with turns:
+        waiting = [
+            asyncio.create_task(users(reader, UserFilters(search="a"), few=turns)),
+            asyncio.create_task(users(reader, count=True, few=turns)),
+        ]
+        await asyncio.sleep(0.05)
+        assert len((await users(reader, few=turns)).items) == 4
+        assert not any(task.done() for task in waiting)
+    searched, counted_ = await asyncio.gather(*waiting)
+    assert (len(searched.items), counted_.count) == (4, 4)
+    await reader.close()
+
+
+async def test_a_list_that_takes_too_long_is_given_up_by_the_server(log, lists, reader_pool, monkeypatch):
+    await registered(log, 1)
+    await lists.catch_up()
+    monkeypatch.setattr("queries.user_lists.PLANNED_FOR_WHAT_IS_ASKED", PLANNED_FOR_WHAT_IS_ASKED.replace("20s", "1ms"))
+    async with reader_pool.acquire() as connection, _one_moment(connection) as moment:
+        with pytest.raises(asyncpg.QueryCanceledError):
+            await moment.fetch("SELECT pg_sleep(5)")

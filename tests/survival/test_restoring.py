@@ -163,7 +163,12 @@ async def test_log_and_keys_do_not_lie_in_one_folder(database, tmp_path):
 async def test_a_backup_that_fails_leaves_nothing_that_looks_like_one(database, tmp_path):
     program = tmp_path / "programs" / "pg_dump"
     program.parent.mkdir()
-    program.write_text('#!/bin/sh\necho half > "${3#--file=}"\necho no space left >&2\nexit 1\n')
+    program.write_text(
+        "#!/bin/sh\n"
+        f"cd '{tmp_path}'\n"
+        'for option; do case "$option" in --file=*) echo half > "${option#--file=}" ;; esac; done\n'
+        "echo no space left >&2\nexit 1\n"
+    )
     program.chmod(0o755)
     options = ("--keys", str(tmp_path / "keys"), "--programs", str(program.parent))
     failed = await muster(database, "backup", str(tmp_path / "log"), *options)
