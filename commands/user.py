@@ -58,9 +58,21 @@ from events.user import (
     VerificationRequested,
 )
 
-__all__ = ["MOST_MAILS_AN_HOUR", "NOBODY", "FormerAddress", "Mail", "User", "before", "evolve", "fold"]
+__all__ = [
+    "MAIL_WAITS_SECONDS",
+    "MOST_MAILS_AN_HOUR",
+    "NOBODY",
+    "FormerAddress",
+    "Mail",
+    "User",
+    "before",
+    "evolve",
+    "fold",
+]
 
 MOST_MAILS_AN_HOUR: Final = 5
+MAIL_WAITS_SECONDS: Final = 0.2
+"""A mail is written no sooner after what calls for it; what is over by then is not written about."""
 
 
 class Mail:
@@ -157,9 +169,10 @@ class User(Struct, frozen=True):
         return len(_within_the_hour(self.mailed.get(about, ()), now)) < MOST_MAILS_AN_HOUR
 
     def mailed_lately(self, now: datetime) -> dict[str, tuple[datetime, ...]]:
-        """When the address was written to within the hour, about what."""
+        """When the address was written to within the hour, about what, if the account is over now."""
         lately = {about: _within_the_hour(times, now) for about, times in self.mailed.items()}
-        return {about: times for about, times in lately.items() if times}
+        written = now - timedelta(seconds=MAIL_WAITS_SECONDS)
+        return {about: sent for about, times in lately.items() if (sent := tuple(at for at in times if at <= written))}
 
 
 def _within_the_hour(times: Iterable[datetime], now: datetime) -> tuple[datetime, ...]:

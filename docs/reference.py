@@ -46,6 +46,7 @@ KINDS: Final = {
     Mapping[str, Any]: "entries of any JSON, by name",
     tuple[tuple[str, Any], ...]: "names with their values",
     tuple[str, ...]: "texts",
+    Mapping[str, tuple[datetime, ...]]: "times, by name; left out where there are none",
 }
 
 

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 import asyncpg
 from msgspec import Struct
 
+from commands.user import MAIL_WAITS_SECONDS
 from events.connections import Reading
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
     "settle",
 ]
 
-DUE_AFTER_SECONDS: Final = 0.2
+DUE_AFTER_SECONDS: Final = MAIL_WAITS_SECONDS
 """Mail waits until the answer to the command is out: the time of an answer must not tell whether mail is written."""
 
 INTERRUPTED: Final = "The attempt was interrupted: whether the mail was taken is not known."

@@ -10,6 +10,7 @@ from events.append import Append, NewEvent
 from events.codec import write_metadata
 from events.event import ANONYMOUS, Metadata
 from events.projection import stream_id
+from projections.users import USERS
 from tests.api.console import muster, refused, told
 from tests.api.site import Person, Site, served
 from tests.support import Database, until
@@ -188,7 +189,7 @@ async def test_a_process_is_ready_however_far_views_are_behind(database: Databas
     """Without any worker: what needs no view is done as ever, and where one is needed the answer says that it is behind."""
     async with served(database) as site:
         await site.registered()
-        await database.query("INSERT INTO checkpoints VALUES ('users_v2', 0, 1, 0)")
-        await database.query("INSERT INTO parked_events VALUES ('users_v2', 1, 0, $1, 'cause')", uuid4())
+        await database.query("INSERT INTO checkpoints VALUES ($1, 0, 1, 0), ('users_v1', 0, 1, 0)", USERS.view)
+        await database.query("INSERT INTO parked_events VALUES ($1, 1, 0, $2, 'cause')", USERS.view, uuid4())
         assert (await site.get("/readyz")).status_code == 200
         assert samples((await site.get("/metrics")).text, "muster_projection_behind_events")

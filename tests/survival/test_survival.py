@@ -115,18 +115,37 @@ async def test_fifty_registrations_of_one_address_leave_one_account_that_can_sig
     assert {answer.status_code for answer in answers} <= {202, 503}
     assert taken
 
-    async def living_mail() -> list[Any]:
-        waiting = await house.query("SELECT FROM deliveries WHERE status = 'waiting'")
-        return [] if waiting else [mail for mail in house.mails() if mail["To"] == email]
+    def mails(subject: str) -> list[Any]:
+        return [mail for mail in house.mails() if mail["To"] == email and mail["Subject"] == subject]
 
-    mails = await until(living_mail)
-    tokens = {TOKEN.search(mail.get_body(["plain"]).get_content())[0] for mail in mails}  # type: ignore[index]
+    async def settled() -> bool:
+        """Whether all mail that is owed for them was sent, or is of no use any more."""
+        rows = await house.query("SELECT status FROM deliveries WHERE slot = 'verification'")
+        return len(rows) >= len(taken) and all(row["status"] != "waiting" for row in rows)
+
+    async def resets() -> list[Any]:
+        return mails("Choose a new password")
+
+    def token(mail: Any) -> str:
+        found = TOKEN.search(mail.get_body(["plain"]).get_content())
+        assert found
+        return found[0]
+
+    await until(settled)
+    proving = mails("Is this your address?")
+    assert len(proving) <= 5, "an address is not flooded, however often others register with it"
     proofs = [
-        await house.client.post(f"/v1/users/{answer.json()['id']}/email/verify", json={"token": token})
+        await house.client.post(f"/v1/users/{answer.json()['id']}/email/verify", json={"token": token(mail)})
         for answer in taken
-        for token in tokens
+        for mail in proving
     ]
-    assert [proof.status_code for proof in proofs].count(204) == 1
+    proved = [proof.status_code for proof in proofs].count(204)
+    assert proved <= 1
+    if not proved:  # the last one was not written to any more: there is another way in
+        await house.client.post("/v1/password/reset", json={"email": email})
+        (reset,) = await until(resets)
+        chosen = {"token": token(reset), "password": PASSWORD}
+        assert (await house.client.post("/v1/password/reset/complete", json=chosen)).status_code == 204
     signed_in = await house.client.post("/v1/sessions", json={"email": email, "password": PASSWORD})
     assert signed_in.status_code == 201
     assert len(await house.query("SELECT FROM secrets WHERE kind = 'password'")) == 1
