@@ -24,15 +24,18 @@ async def connect(url: str, application_name: str) -> asyncpg.Connection:
     )
 
 
-async def open_pool(url: str, application_name: str, size: int) -> asyncpg.Pool:
-    """Held connections that are lent without a reset in between, each with its own prepared statements."""
+async def open_pool(url: str, application_name: str, size: int, **settings: str) -> asyncpg.Pool:
+    """Held connections that are lent without a reset in between, each with its own prepared statements.
+
+    `settings` are PostgreSQL's, of each connection.
+    """
     return await asyncpg.create_pool(
         url,
         min_size=min(2, size),
         max_size=size,
         reset=_nothing_to_reset,
         max_inactive_connection_lifetime=0,
-        server_settings={"application_name": application_name, "TimeZone": "UTC"},
+        server_settings={"application_name": application_name, "TimeZone": "UTC", **settings},
         timeout=10,
     )
 

@@ -14,7 +14,12 @@ from projections.checkpoints import Checkpoint, Overtaken, release, take
 from projections.consumer import Consumer
 from projections.recent import Recent
 
-__all__ = ["SLICE_SECONDS", "Slices"]
+__all__ = ["PLANNED_ONCE", "SLICE_SECONDS", "Slices"]
+
+PLANNED_ONCE: Final = {"plan_cache_mode": "force_generic_plan"}
+"""For connections on which partitions are held. PostgreSQL knows how many items an array has, finds a plan for that many
+cheaper than one for any number, and so plans statements that take a row or two anew each time, for longer than they take.
+"""
 
 SLICE_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 0.5

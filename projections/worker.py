@@ -36,6 +36,7 @@ from projections.reactions.robots import ROBOTS, Robots
 from projections.reactions.sending import MOST_CONVERSATIONS, Sending
 from projections.reactions.smtp import MailServer
 from projections.schedules import prepare_schedules
+from projections.slices import PLANNED_ONCE
 from projections.sweeping import sweep_regularly
 from projections.tables import Tables, open_view
 from projections.tasks import Tasks
@@ -76,7 +77,7 @@ async def run(settings: Settings) -> None:
             await prepare_schedules(connection, [robot.name for robot in ROBOTS])
         finally:
             await connection.close()
-        return await open_pool(url, name, holds + MOST_CONVERSATIONS + 4)
+        return await open_pool(url, name, holds + MOST_CONVERSATIONS + 4, **PLANNED_ONCE)
 
     pool = await _patiently(prepared, finished)
     if pool is None:
