@@ -14,11 +14,13 @@ from events.tail import Wakeups
 from projections.engine import Projector
 from projections.read_model import ReadModel
 from projections.serving import positions
-from projections.slices import Slices
+from projections.slices import PLANNED_ONCE, Slices
 
 __all__ = ["Store", "kept_up"]
 
 OTHERS_HOLD_SECONDS: Final = 0.1
+TOGETHER: Final = 3
+"""Connections for what partitions do together, beside one for each that is held."""
 
 
 class Store(Struct, frozen=True):
@@ -47,7 +49,7 @@ async def kept_up(store: Store, model: ReadModel[Any]) -> AsyncIterator[None]:
         connection = await connect(store.url, "muster keeper")
         partitions = len(await positions(connection, model.consumer))
         await connection.close()
-        pool = await open_pool(store.url, "muster keeper", partitions + 1)
+        pool = await open_pool(store.url, "muster keeper", partitions + TOGETHER, **PLANNED_ONCE)
         stack.push_async_callback(pool.close)
         slices = Slices(pool, wakeups, lambda _consumer, _events: None)
 

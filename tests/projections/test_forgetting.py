@@ -6,10 +6,9 @@ from uuid_utils.compat import uuid7
 from events.connections import connect
 from events.user import EmailVerified, UserErased, UserRegistered
 from projections.forgetting import forget_everywhere
-from projections.rebuilding import Rebuilding
 from projections.rebuilds import hold
 from projections.users import USERS
-from tests.projections.test_rebuilding import Killed, rebuild, store, tables
+from tests.projections.test_rebuilding import Killed, die_following, rebuild, store, tables
 
 __all__ = ["store"]
 
@@ -57,14 +56,6 @@ async def test_what_somebody_builds_is_left_alone(database, log, view, store, pr
 async def test_a_table_that_follows_is_no_leftover(database, log, view, store, projector_pool):
     await log.add(uuid7(), registered)
 
-    states: list[str] = []
-
-    def tell(state: str, _done: int, _total: int) -> None:
-        states.append(state)
-        if states.count("following") == 2:
-            raise Killed
-
-    with pytest.raises(Killed):
-        await Rebuilding(store, USERS, 1, told=tell, by_workers=True).run(0)
+    await die_following(store)
     await forget_everywhere(projector_pool, [USERS])
     assert await tables(database) == {USERS.view, f"{USERS.view}_1"}

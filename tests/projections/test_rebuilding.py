@@ -135,8 +135,8 @@ async def test_killed_at_any_point_what_served_serves_and_the_next_one_clears_up
     )
 
 
-async def test_a_worker_goes_on_with_one_that_had_only_to_follow(database, log, view, store):
-    await people(log, 3)
+async def die_following(store: Store) -> None:
+    """A worker's rebuild that is killed when its table has only to follow the log."""
     states: list[str] = []
 
     def tell(state: str, _done: int, _total: int) -> None:
@@ -146,6 +146,11 @@ async def test_a_worker_goes_on_with_one_that_had_only_to_follow(database, log, 
 
     with pytest.raises(Killed):
         await Rebuilding(store, USERS, 1, told=tell, by_workers=True).run(0)
+
+
+async def test_a_worker_goes_on_with_one_that_had_only_to_follow(database, log, view, store):
+    await people(log, 3)
+    await die_following(store)
     await ask_is_refused(view)
     view.model = USERS.on(f"{USERS.view}_1")
     await view.catch_up()
