@@ -10,9 +10,9 @@ from events.codec import SealBroken, decode
 from events.connections import Reading
 from events.data_keys import DataKeys
 from events.event import Event, Recorded, UnknownEvent
-from events.rows import COLUMNS, OF_A_STREAM, log_rows, stream_rows, streams_rows
+from events.rows import OF_A_STREAM, log_rows, stream_rows, streams_rows
 
-__all__ = ["COLUMNS", "head", "read_log", "read_stream", "read_streams", "recorded"]
+__all__ = ["head", "read_log", "read_stream", "read_streams", "recorded"]
 
 
 def recorded(row: Any, keys: DataKeys | None) -> Recorded[Event]:

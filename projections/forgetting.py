@@ -4,7 +4,6 @@ Tables that are projected learn of an erasure from the log. The others stand sti
 """
 
 import asyncio
-import contextlib
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -14,6 +13,7 @@ import structlog
 
 from events.connections import TROUBLE, Reading
 from projections.causes import told
+from projections.pausing import pause
 from projections.read_model import ReadModel
 from projections.rebuilds import RebuildUnderWay, hold, let_go
 from projections.tables import tables_of
@@ -88,6 +88,4 @@ async def forget_regularly(pool: asyncpg.Pool, models: Sequence[ReadModel[Any]],
                 _log.info("the erased were taken out of tables that nobody projects", rows=removed)
         except TROUBLE as error:
             _log.warning("forgetting failed", error=told(error))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(EVERY_SECONDS):
-                await finished.wait()
+        await pause(EVERY_SECONDS, finished)

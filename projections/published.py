@@ -1,7 +1,6 @@
 """Publishes views for analysts: makes those of the schema `analytics` over the tables that serve, and says who may read them."""
 
 import asyncio
-import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -12,6 +11,7 @@ import structlog
 from events.connections import TROUBLE
 from events.migrations.roles import ANALYSTS, role_names
 from projections.causes import told
+from projections.pausing import pause
 from projections.published_rights import granted, hand_on, readers, withdrawn
 from projections.published_view import Published
 from projections.published_views import EDITION, PUBLISHED
@@ -152,6 +152,4 @@ async def publish_regularly(
             if not failing:
                 _log.warning("views of analysts not published yet", error=told(error))
             failing = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(AGAIN_SECONDS):
-                await finished.wait()
+        await pause(AGAIN_SECONDS, finished)

@@ -52,6 +52,8 @@ async def withdrawn(
     to be revoked by hand.
     """
     names = [view.name for view in views if _is_of_few(view, smallest_group)]
+    if not names:
+        return {}
     stays = await connection.fetchval("SELECT to_regrole($1)::text", personal)
     lost: dict[str, list[str]] = {}
     for row in await connection.fetch(_HELD, names):

@@ -1,7 +1,6 @@
 """Sweeps out what is kept for a time only: receipts, failed sign-ins, and the keys of clients' addresses."""
 
 import asyncio
-import contextlib
 from typing import Final
 
 import structlog
@@ -10,6 +9,7 @@ from msgspec.structs import asdict
 
 from events.connections import TROUBLE, Reading
 from projections.causes import told
+from projections.pausing import pause
 
 __all__ = ["Swept", "sweep", "sweep_regularly"]
 
@@ -50,6 +50,4 @@ async def sweep_regularly(pool: Reading, client_retention_days: int, finished: a
                 _log.info("swept", **asdict(swept))
         except TROUBLE as error:
             _log.warning("sweeping failed", cause=told(error))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(EVERY_SECONDS):
-                await finished.wait()
+        await pause(EVERY_SECONDS, finished)

@@ -1,7 +1,6 @@
 """A worker process: read models and reactions kept at the log's end, mails sent and robots run, until it is asked to stop."""
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
@@ -28,6 +27,7 @@ from projections.concerns import REACTIONS
 from projections.forgetting import forget_regularly
 from projections.keeping import Store
 from projections.models import MODELS
+from projections.pausing import pause
 from projections.published import publish_regularly
 from projections.queue import Queue
 from projections.reactions.emails import Emails
@@ -123,9 +123,7 @@ async def _patiently(prepared: Callable[[], Awaitable[asyncpg.Pool]], finished: 
                 cause = str(error) if isinstance(error, NotReconciled) else told(error)
                 _log.warning("waiting for the database", error=cause)
             waiting = True
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(START_AGAIN_SECONDS):
-                    await finished.wait()
+            await pause(START_AGAIN_SECONDS, finished)
     return None
 
 
