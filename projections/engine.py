@@ -23,7 +23,7 @@ from projections.following import MOST_EVENTS, Concern, next_events
 from projections.idling import Idling
 from projections.moving import move
 from projections.parking import blocked_keys, park, parked_rows, unpark, unpark_all
-from projections.read_model import ReadModel, Row
+from projections.read_model import ReadModel, Row, Several
 from projections.recent import Recent
 from projections.rows import Rows
 
@@ -54,6 +54,7 @@ class Projector(Generic[R]):
         self._model = model
         self._keys = keys
         self._rows = Rows(model)
+        self._owns_one = not isinstance(model.evolve, Several)
         topics = frozenset((*DECISIONS, *(event.__name__ for event in model.events)))
         self._concern = Concern(topics, strange=True)
         self._most_events = most_events
@@ -142,6 +143,11 @@ class Projector(Generic[R]):
         if self._model.opens_seals:
             await self._keys.fetch(connection, subjects)
         facts = [self._fact(row) for row in log_rows if row["notification_id"] not in self._discarded]
+        if self._owns_one and not (again or checkpoint.replaying) and _all_begin(log_rows):
+            begun = fold(self._model, {}, facts, blocked)
+            whole = len(begun.changed) == len(subjects) and not (begun.parked or begun.freed)
+            if whole and await self._write_new(connection, checkpoint, position, begun.changed, len(log_rows)):
+                return ()
         rows = await self._rows.load(connection, subjects)
         seen = await self._rows.seen(connection, subjects) if checkpoint.replaying else None
         folded = fold(self._model, rows, facts, blocked, seen)
@@ -162,6 +168,20 @@ class Projector(Generic[R]):
                 first = folded.parked[0]
                 _log.error("events parked", consumer=self.name, events=len(folded.parked), position=first.position)
         return folded.parked
+
+    async def _write_new(
+        self, connection: asyncpg.Connection, checkpoint: Checkpoint, position: int, rows: Sequence[R], taken: int
+    ) -> bool:
+        """Write the rows of subjects of whom nothing can be known yet, without having looked whether it is.
+
+        That saves a round trip, and is not taken on trust: the table takes no second row of anyone. False where it
+        refuses one: then nothing was written.
+        """
+        try:
+            await self._rows.write_moving(connection, rows, checkpoint, position, taken, new=True)
+        except REFUSED_DATA:
+            return False
+        return True
 
     def _fact(self, row: Any) -> Fact:
         try:
@@ -208,3 +228,15 @@ class Projector(Generic[R]):
         middle = len(rows) // 2
         halves: Iterable[Sequence[R]] = (rows[:middle], rows[middle:])
         return {key: cause for half in halves for key, cause in (await self._refused(connection, half)).items()}
+
+
+def _all_begin(log_rows: Sequence[Any]) -> bool:
+    """Whether all subjects begin here: whatever is about somebody comes after the first event of their own stream."""
+    begun: set[UUID] = set()
+    for row in log_rows:
+        subject = row["subject_id"]
+        if subject not in begun:
+            if row["originator_version"] != 1 or row["originator_id"] != subject:
+                return False
+            begun.add(subject)
+    return True

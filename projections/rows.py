@@ -77,8 +77,9 @@ class Rows(Generic[R]):
         self._remove = Statement(delete(model.table).where(key == keys))
         self._write = Statement(self._upsert(model.identity))
         self._write_moving = move_with(Statement(self._upsert(model.identity, moving=True)).sql, len(self._names))
+        self._insert_moving = move_with(Statement(self._insert(moving=True)).sql, len(self._names))
 
-    def _upsert(self, identity: Sequence[str], *, moving: bool = False) -> Any:
+    def _insert(self, *, moving: bool = False) -> Any:
         columns = list(self._table.columns)
         wire = [Text() if crossing else column.type for column, crossing in zip(columns, self._crossings, strict=True)]
         rows = func.unnest(*(given(name, ARRAY(kind)) for name, kind in zip(self._names, wire, strict=True)))
@@ -88,9 +89,12 @@ class Rows(Generic[R]):
             for target, crossing in zip(columns, self._crossings, strict=True)
         ]
         source = named.join(table("told"), true()) if moving else named
-        upsert = insert(self._table).from_select(self._names, select(*values).select_from(source))
-        changes = {name: upsert.excluded[name] for name in self._names if name not in identity}
-        return upsert.on_conflict_do_update(index_elements=identity, set_=changes)
+        return insert(self._table).from_select(self._names, select(*values).select_from(source))
+
+    def _upsert(self, identity: Sequence[str], *, moving: bool = False) -> Any:
+        rows = self._insert(moving=moving)
+        changes = {name: rows.excluded[name] for name in self._names if name not in identity}
+        return rows.on_conflict_do_update(index_elements=identity, set_=changes)
 
     def key_of(self, row: R) -> UUID:
         """The key of a row."""
@@ -143,15 +147,26 @@ class Rows(Generic[R]):
             await self._write.execute(connection, **dict(self._columns_of(rows)))
 
     async def write_moving(
-        self, connection: Reading, rows: Sequence[R], checkpoint: Checkpoint, position: int, taken: int
+        self,
+        connection: Reading,
+        rows: Sequence[R],
+        checkpoint: Checkpoint,
+        position: int,
+        taken: int,
+        *,
+        new: bool = False,
     ) -> None:
-        """The same in one statement with moving a checkpoint, or not at all: raises `Overtaken`."""
+        """The same in one statement with moving a checkpoint, or not at all: raises `Overtaken`.
+
+        With `new` there must be none of the same identity yet: raises `asyncpg.UniqueViolationError`.
+        """
         if not rows:
             await move(connection, checkpoint, position, taken=taken)
             return
         arguments = self._write.arguments(dict(self._columns_of(rows)))
         moving = move_arguments(checkpoint, position, taken=taken)
-        if await connection.execute(self._write_moving, *arguments, *moving) == NOTHING_WRITTEN:
+        statement = self._insert_moving if new else self._write_moving
+        if await connection.execute(statement, *arguments, *moving) == NOTHING_WRITTEN:
             raise Overtaken(checkpoint.consumer)
 
     def _columns_of(self, rows: Sequence[R]) -> Iterable[tuple[str, list[Any]]]:

@@ -25,6 +25,7 @@ from projections.checkpoints import Overtaken, take
 from projections.engine import Projector
 from projections.heartbeat import unheld
 from projections.read_model import ReadModel, Row
+from projections.rows import Rows
 from projections.users import USERS
 from tests.projections.log import in_partition
 from tests.projections.terms import TERMS
@@ -115,6 +116,51 @@ async def test_its_indexes_carry_its_version(database, partitioned):
     made = [row["indexdef"].partition(" ON ")[0].split()[-1] for row in rows]
     assert made == ["tags_v3_id_idx", "tags_v3_pkey", "tags_v3_seen_idx"]
     assert rows[0]["indexdef"].endswith("(id) WHERE (seen > 1)")
+
+
+async def test_who_begins_is_not_looked_for(log, view, monkeypatch):
+    people = [uuid7() for _ in range(3)]
+    for person in people:
+        await log.add(person, registered, EmailVerified())
+    with monkeypatch.context() as patch:
+
+        async def looks(*_args):
+            pytest.fail("it was asked for rows that cannot be there")
+
+        patch.setattr(Rows, "load", looks)
+        await view.catch_up()
+    rows = await view.rows()
+    assert {key: row["version"] for key, row in rows.items()} == dict.fromkeys(people, 2)
+    await log.add(people[0], DisplayNameChanged("Countess"))
+    await view.catch_up()
+    assert (await view.rows())[people[0]]["display_name"] == "Countess"
+
+
+async def test_a_row_of_someone_who_begins_is_not_overwritten(log, partitioned, connection):
+    """As a table may have it that is ahead of its checkpoint, for whatever reason: what it has seen is passed over."""
+    view = await partitioned(1, TAGS)
+    ada, bob = uuid7(), uuid7()
+    await log.add(ada, registered)
+    await log.add(bob, registered)
+    known = Tag(id=ada, tags=("auditor",), notes={}, seen=7, position=1_000)
+    await Rows(TAGS).write(connection, [known])
+    await view.catch_up()
+    assert await view.all_of(ada) == [known]
+    assert [row.position for row in await view.all_of(bob)] == [2]
+
+
+@pytest.mark.parametrize("most_events", [1, 2, 100])
+async def test_who_begins_and_is_gone_or_cannot_be_taken_at_once(log, partitioned, most_events):
+    view = await partitioned(1)
+    gone, forgotten, kept = uuid7(), uuid7(), uuid7()
+    await log.add(gone, registered, RegistrationSuperseded(kept))
+    await log.add(forgotten, registered)
+    await log.forget(forgotten)
+    await log.add(kept, registered)
+    await log.add_raw(kept, "UserBeatified", b"{}")
+    await view.catch_up(most_events=most_events)
+    assert set(await view.rows()) == {kept}
+    assert [position for position, _ in await view.parked()] == [5]
 
 
 async def test_events_of_no_concern_move_the_checkpoint_and_nothing_else(log, view):
