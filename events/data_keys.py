@@ -1,11 +1,14 @@
 """The data keys that this process has unwrapped lately, fetched together and forgotten on request."""
 
+import contextlib
 import os
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
+
+from cryptography.exceptions import InvalidTag
 
 from events.append import KeyUse
 from events.connections import Reading
@@ -14,6 +17,7 @@ from events.keys import KEY_BYTES, DataKey, MasterKey
 __all__ = ["FORGOTTEN_CHANNEL", "DataKeys"]
 
 MOST_KEPT: Final = 20_000
+_UNKNOWN: Final = object()
 FORGOTTEN_CHANNEL: Final = "keys_forgotten"
 """Where the subjects of keys that were forgotten are announced."""
 
@@ -25,7 +29,8 @@ class DataKeys:
         self.master = master
         self._keys: OrderedDict[UUID, DataKey | None] = OrderedDict()
         self._months: dict[str, DataKey | None] = {}
-        self._forgets = 0
+        self.forgets = 0
+        """How often something was forgotten here, which tells whether what was asked before may be older than that."""
 
     def make(self, subject_id: UUID) -> tuple[DataKey, KeyUse]:
         """A new key for a new subject, and what must be appended for it to be kept. Not cached before it is."""
@@ -43,18 +48,38 @@ class DataKeys:
             else:
                 missing.append(subject)
         while missing:
-            forgets = self._forgets
+            forgets = self.forgets
             rows = await connection.fetch(
                 "SELECT subject_id, key_id, wrapped FROM data_keys WHERE subject_id = ANY($1)", missing
             )
-            if forgets != self._forgets:  # the answer may be older than what was announced meanwhile
+            if forgets != self.forgets:  # the answer may be older than what was announced meanwhile
                 missing = [subject for subject in wanted if subject not in self._keys]
                 continue
             for row in rows:
-                self._keys[row["subject_id"]] = self._unwrapped(row["key_id"], row["wrapped"])
+                if self._keys.get(row["subject_id"], _UNKNOWN) is not None:  # or its tombstone was read meanwhile
+                    self._keys[row["subject_id"]] = self._unwrapped(row["key_id"], row["wrapped"])
             wanted -= {subject for subject in missing if subject not in self._keys}  # a key was never made for them
             missing = [subject for subject in wanted if subject not in self._keys]  # others' took their place meanwhile
         while len(self._keys) > MOST_KEPT and next(iter(self._keys)) not in wanted:
+            self._keys.popitem(last=False)
+
+    def learn(self, found: Iterable[tuple[UUID, UUID, bytes | None]], forgets: int) -> None:
+        """Have at hand what was read together with something else: (subject, id of the key, wrapped).
+
+        `forgets` is what it was before that was asked. A tombstone holds whatever else is known. What does not unwrap is
+        left for `fetch` to raise.
+        """
+        if forgets != self.forgets:
+            return
+        for subject, key_id, wrapped in found:
+            if wrapped is None:
+                self._keys[subject] = None
+            elif subject not in self._keys:
+                with contextlib.suppress(InvalidTag, ValueError):
+                    self._keys[subject] = self._unwrapped(key_id, wrapped)
+            if subject in self._keys:
+                self._keys.move_to_end(subject)
+        while len(self._keys) > MOST_KEPT:
             self._keys.popitem(last=False)
 
     async def key_of(self, connection: Reading, subject_id: UUID) -> DataKey | None:
@@ -68,7 +93,7 @@ class DataKeys:
 
     def forget(self, subject_id: UUID) -> None:
         """Keep this subject's key no longer; the next fetch sees the tombstone."""
-        self._forgets += 1
+        self.forgets += 1
         self._keys.pop(subject_id, None)
 
     def heard(self, announced: str) -> None:
@@ -76,7 +101,7 @@ class DataKeys:
         if announced:
             self.forget(UUID(announced))
             return
-        self._forgets += 1
+        self.forgets += 1
         self._keys.clear()
 
     async def client_key(self, connection: Reading, month: str) -> DataKey | None:

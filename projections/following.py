@@ -1,6 +1,6 @@
 """The next events of a partition: those that concern it, and how far the log has been looked through for them."""
 
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 from msgspec import Struct
@@ -50,12 +50,12 @@ class Concern(Struct, frozen=True):
 
 
 class Next(Struct, frozen=True):
-    """Rows of the log; `position` is how far it was looked through, `behind` whether there is more.
+    """Rows of the log, by the names of their columns; `position` is how far it was looked through, `behind` whether there is more.
 
     `held` is whether there is more that another table has to take in first.
     """
 
-    rows: list[asyncpg.Record]
+    rows: list[Any]
     position: int
     behind: bool
     held: bool = False

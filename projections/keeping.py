@@ -51,7 +51,7 @@ async def kept_up(store: Store, model: ReadModel[Any]) -> AsyncIterator[None]:
         await connection.close()
         pool = await open_pool(store.url, "muster keeper", partitions + TOGETHER, **PLANNED_ONCE)
         stack.push_async_callback(pool.close)
-        slices = Slices(pool, wakeups, lambda _consumer, _events: None)
+        slices = Slices(pool, wakeups, keys, lambda _consumer, _events: None)
 
         async def hold(partition: int) -> None:
             while not slices.stopping:

@@ -1,7 +1,8 @@
 """The end of the log, read once for all partitions of a process, and what they do together when it does not concern them.
 
 Each commit wakes every partition that is held, and each would ask the database the same. Instead whoever asks first reads
-on for all, after the announcement that woke them. A partition that is further behind than what is kept here asks for itself.
+on for all, after the announcement that woke them, and with the keys that open it. A partition that is further behind than
+what is kept here asks for itself.
 """
 
 import asyncio
@@ -12,8 +13,9 @@ from typing import Any, Final
 import asyncpg
 from msgspec.structs import replace
 
+from events.data_keys import DataKeys
 from events.gathering import Gathered
-from events.rows import OF_FACTS, log_rows
+from events.rows import OF_FACTS
 from events.tail import Wakeups
 from projections.checkpoints import Checkpoint
 from projections.following import MOST_EVENTS, Concern, Next, next_events
@@ -24,6 +26,17 @@ __all__ = ["Recent"]
 
 PAGE: Final = 1_000
 KEPT: Final = 1_000
+
+_ON: Final = f"""
+    SELECT log.*, key.key_id, key.wrapped FROM (
+        SELECT {OF_FACTS} FROM stored_events WHERE notification_id > $1 ORDER BY notification_id LIMIT %d
+    ) AS log
+    LEFT JOIN LATERAL (SELECT key_id, wrapped FROM data_keys WHERE subject_id = log.subject_id OFFSET 0) AS key ON true
+    ORDER BY log.notification_id
+"""  # noqa: S608 - made of constants
+"""Keys are looked up one by one (`OFFSET 0`), and never joined as a whole. The limit stands in the text, since a plan for
+any number would take it for a tenth of the log.
+"""
 
 _Move = tuple[Checkpoint, int]
 
@@ -56,10 +69,11 @@ class Recent:
     nothing else was committed: those who follow the log ask the database itself now and then.
     """
 
-    def __init__(self, pool: asyncpg.Pool, wakeups: Wakeups) -> None:
+    def __init__(self, pool: asyncpg.Pool, wakeups: Wakeups, keys: DataKeys) -> None:
         self.reads = 0
         """How often the log was read."""
         self._pool = pool
+        self._keys = keys
         self._known = frozenset(known_topics())
         self._facts: list[_Fact] = []
         self._positions: list[int] = []
@@ -125,7 +139,8 @@ class Recent:
             if after > self._end + PAGE:
                 self._facts, self._positions, self._begin, self._end = [], [], after, after
             self.reads += 1
-            rows = await log_rows(self._pool, after=self._end, limit=PAGE, columns=OF_FACTS)
+            forgets = self._keys.forgets
+            rows = await self._pool.fetch(_ON % PAGE, self._end)
         except BaseException:
             self._stale = True
             raise
@@ -135,9 +150,12 @@ class Recent:
         self._stale |= self._more
         if not rows:
             return
-        self._facts += [_Fact(row, self._known) for row in rows]
-        self._positions += [row["notification_id"] for row in rows]
+        facts = [dict(row) for row in rows]
+        keys = [(fact["subject_id"], fact.pop("key_id"), fact.pop("wrapped")) for fact in facts]
+        self._facts += [_Fact(fact, self._known) for fact in facts]  # kept without keys: those may be forgotten
+        self._positions += [fact["notification_id"] for fact in facts]
         self._end = self._positions[-1]
         if (gone := len(self._facts) - KEPT) > KEPT:
             self._begin = self._positions[gone - 1]
             del self._facts[:gone], self._positions[:gone]
+        self._keys.learn(((subject, key_id, key) for subject, key_id, key in keys if key_id is not None), forgets)

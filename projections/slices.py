@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 import structlog
 
+from events.data_keys import DataKeys
 from events.tail import Wakeups
 from projections.causes import told
 from projections.checkpoints import Checkpoint, Overtaken, release, take
@@ -16,9 +17,12 @@ from projections.recent import Recent
 
 __all__ = ["PLANNED_ONCE", "SLICE_SECONDS", "Slices"]
 
-PLANNED_ONCE: Final = {"plan_cache_mode": "force_generic_plan"}
+PLANNED_ONCE: Final = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 """For connections on which partitions are held. PostgreSQL knows how many items an array has, finds a plan for that many
 cheaper than one for any number, and so plans statements that take a row or two anew each time, for longer than they take.
+
+A plan for any number that was made while a table had a page must not read the whole of it when it has a million, and
+is for few rows, whatever it says: compiling it would take longer than it does.
 """
 
 SLICE_SECONDS: Final = 1.0
@@ -33,11 +37,13 @@ class Slices:
     Each partition is held on a connection of its own out of the pool, which has some more for what they do together. `stop` ends all slices after their present step.
     """
 
-    def __init__(self, pool: asyncpg.Pool, wakeups: Wakeups, stepped: Callable[[Consumer, int], None]) -> None:
-        """`stepped` is told how many events concerned a consumer after each step that found any."""
+    def __init__(
+        self, pool: asyncpg.Pool, wakeups: Wakeups, keys: DataKeys, stepped: Callable[[Consumer, int], None]
+    ) -> None:
+        """`keys` are those of the consumers; `stepped` is told how many events concerned one after each step with any."""
         self._pool = pool
         self._wakeups = wakeups
-        self._recent = Recent(pool, wakeups)
+        self._recent = Recent(pool, wakeups, keys)
         self._stepped = stepped
         self._held: set[asyncio.Event] = set()
         self._failing: set[tuple[str, int]] = set()

@@ -94,7 +94,7 @@ class Tables:
     def __init__(self, models: Iterable[ReadModel[Any]], keys: DataKeys) -> None:
         self.models = {model.view: model for model in models}
         self.projectors: dict[str, Projector[Any]] = {}
-        self._keys = keys
+        self.keys = keys
 
     async def look(self, connection: Reading) -> None:
         """Know the tables that were built, and forget those that were dropped."""
@@ -103,6 +103,6 @@ class Tables:
             for table in await tables_of(connection, model):
                 found.add(table)
                 if table not in self.projectors:
-                    self.projectors[table] = Projector(model.on(table), self._keys)
+                    self.projectors[table] = Projector(model.on(table), self.keys)
         for table in self.projectors.keys() - found:
             del self.projectors[table]

@@ -60,7 +60,7 @@ class Tasks:
         self._tables = tables
         self._asked = asked
         self._reactions = {reaction.name: reaction for reaction in reactions}
-        self._slices = Slices(pool, wakeups, self._stepped)
+        self._slices = Slices(pool, wakeups, tables.keys, self._stepped)
         self._doing: set[asyncio.Task[Any]] = set()
 
         # taskiq takes functions and no methods, and logs a task that is cancelled at the end as an error.

@@ -111,7 +111,7 @@ async def projected(database: Database) -> AsyncIterator[None]:
     async with pool.acquire() as connection:
         for model in MODELS:
             await serve(connection, model, PARTITIONS, database.role("reader"))
-    slices = Slices(pool, wakeups, lambda _consumer, _events: None)
+    slices = Slices(pool, wakeups, database.keys, lambda _consumer, _events: None)
     holding: dict[tuple[str, int], asyncio.Task[None]] = {}
 
     async def held(table: str, partition: int) -> None:

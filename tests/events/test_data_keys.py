@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidTag
 from uuid_utils.compat import uuid7
 
 from events import data_keys
@@ -61,3 +62,54 @@ async def test_someone_who_never_had_a_key_has_none(table):
     stranger = uuid7()
     await keys.fetch(table, [stranger])
     assert keys.fetched(stranger) is None
+
+
+def found(table: Table, subjects: list[Any]) -> list[Any]:
+    return [(subject, table.rows[subject]["key_id"], table.rows[subject]["wrapped"]) for subject in subjects]
+
+
+async def test_what_was_read_beside_something_else_is_not_asked_for(table):
+    keys = DataKeys(table.maker.master)
+    ada, bob = table.subject(), table.subject()
+    keys.learn([*found(table, [ada]), (bob, uuid7(), None)], keys.forgets)
+    table.rows.clear()
+    await keys.fetch(table, [ada, bob])
+    assert keys.fetched(ada)
+    assert keys.fetched(bob) is None, "a tombstone"
+
+
+async def test_what_may_be_older_than_a_forgetting_is_not_believed(table):
+    keys = DataKeys(table.maker.master)
+    ada = table.subject()
+    forgets = keys.forgets
+    keys.forget(ada)
+    keys.learn(found(table, [ada]), forgets)
+    assert keys.fetched(ada) is None
+    keys.learn(found(table, [ada]), keys.forgets)
+    assert keys.fetched(ada)
+
+
+async def test_a_key_that_another_master_wrapped_is_left_for_whoever_needs_it(table):
+    keys = DataKeys(LocalMasterKey(b"another master key, of 32 bytes."))
+    ada = table.subject()
+    keys.learn(found(table, [ada]), keys.forgets)
+    with pytest.raises(InvalidTag):
+        await keys.fetch(table, [ada])
+
+
+async def test_learns_no_more_than_it_keeps(table):
+    keys = DataKeys(table.maker.master)
+    subjects = [table.subject() for _ in range(30)]
+    keys.learn(found(table, subjects), keys.forgets)
+    assert [subject for subject in subjects if keys.fetched(subject)] == subjects[-10:]
+
+
+async def test_a_tombstone_holds_whatever_was_known_or_is_still_being_read(table):
+    keys = DataKeys(table.maker.master)
+    ada, bob = table.subject(), table.subject()
+    await keys.fetch(table, [ada])
+    reading = asyncio.create_task(keys.fetch(table, [bob]))
+    await asyncio.sleep(0)
+    keys.learn([(subject, uuid7(), None) for subject in (ada, bob)], keys.forgets)
+    await reading
+    assert (keys.fetched(ada), keys.fetched(bob)) == (None, None)

@@ -184,7 +184,7 @@ async def test_whoever_holds_the_partition_is_woken_by_the_decision(database, lo
     wakeups = Wakeups(lambda: connect(database.url("projector"), "wakeups"))
     await wakeups.start()
     view.model = USERS
-    slices = Slices(projector_pool, wakeups, lambda _consumer, _events: None)
+    slices = Slices(projector_pool, wakeups, database.keys, lambda _consumer, _events: None)
     holding = asyncio.create_task(slices.hold(Projector(USERS, database.keys), 0, 60))
     ada = uuid7()
     await log.add(ada, registered)

@@ -53,7 +53,7 @@ def steps():
 async def slices(database, projector_pool, steps):
     wakeups = Wakeups(lambda: connect(database.url("projector"), "wakeups"))
     await wakeups.start()
-    yield Slices(projector_pool, wakeups, lambda consumer, events: steps.append((consumer.name, events)))
+    yield Slices(projector_pool, wakeups, database.keys, lambda consumer, events: steps.append((consumer.name, events)))
     await wakeups.stop()
 
 

@@ -51,7 +51,7 @@ async def held(database, projector_pool):
     """Holds partitions as a worker does, until the test ends."""
     wakeups = Wakeups(lambda: connect(database.url("projector"), "wakeups"))
     await wakeups.start()
-    slices = Slices(projector_pool, wakeups, lambda _consumer, _events: None)
+    slices = Slices(projector_pool, wakeups, database.keys, lambda _consumer, _events: None)
     projector = Projector(TAGS, database.keys)
 
     async def hold(partition: int) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
 from events.connections import connect
+from events.data_keys import DataKeys
 from events.tail import Wakeups
 from events.user import EmailVerified, RoleGranted, UserRegistered, VerificationRequested
 from projections import recent as module
@@ -39,8 +40,8 @@ async def wakeups(database) -> AsyncIterator[Wakeups]:
 
 
 @pytest.fixture
-def recent(projector_pool, wakeups) -> Recent:
-    return Recent(projector_pool, wakeups)
+def recent(database, projector_pool, wakeups) -> Recent:
+    return Recent(projector_pool, wakeups, database.keys)
 
 
 async def announced(wakeups: Wakeups, work) -> None:
@@ -58,12 +59,12 @@ async def announced(wakeups: Wakeups, work) -> None:
     partitions=st.integers(1, 3),
 )
 async def test_each_partition_finds_what_it_would_have_found_itself(
-    log, connection, wakeups, projector_pool, monkeypatch, commits, page, limit, partitions
+    database, log, connection, wakeups, projector_pool, monkeypatch, commits, page, limit, partitions
 ):
     """From any position, with as little as may be kept: what is known here is right, and complete as far as it says."""
     monkeypatch.setattr(module, "PAGE", page)
     monkeypatch.setattr(module, "KEPT", page)
-    recent = Recent(projector_pool, wakeups)
+    recent = Recent(projector_pool, wakeups, database.keys)
     people = [uuid7() for _ in range(6)]
     for person, what in commits:
         if what == len(EVENTS):
@@ -71,9 +72,10 @@ async def test_each_partition_finds_what_it_would_have_found_itself(
             await announced(wakeups, log.add_raw(people[person], "FromTheFuture", b"{}"))
         else:
             await announced(wakeups, log.add(people[person], EVENTS[what]))
+        end = log_end(await log.positions())
         for concern in CONCERNS:
             for partition in range(partitions):
-                for position in range(max(0, log_end(await log.positions()) - 6), log_end(await log.positions()) + 1):
+                for position in range(max(0, end - 6), end + 1):
                     checkpoint = Checkpoint("someone", partition, partitions, position)
                     found = await recent.next_events(connection, checkpoint, concern, limit)
                     own = await next_events(connection, checkpoint, concern)
@@ -107,15 +109,32 @@ async def test_whoever_is_far_behind_asks_for_themselves(log, connection, wakeup
     assert (len(found.rows), recent.reads) == (30, reads)
 
 
+async def test_keys_come_with_what_they_open_and_not_those_that_are_gone(
+    database, log, connection, wakeups, projector_pool
+):
+    keys = DataKeys(database.master)
+    recent = Recent(projector_pool, wakeups, keys)
+    ada, bob = uuid7(), uuid7()
+    await log.add(ada, EVENTS[0])
+    await log.add(bob, EVENTS[0])
+    await log.forget(bob)
+    await recent.next_events(connection, Checkpoint("someone", 0, 1, 0), CONCERNS[0])
+    assert keys.fetched(ada)
+    assert bob in keys._keys
+    assert keys.fetched(bob) is None
+    assert not {"key_id", "wrapped"} & {name for fact in recent._facts for name in fact.row}, "kept nowhere else"
+
+
 async def test_a_reading_that_fails_is_done_again(log, connection, wakeups, recent, monkeypatch):
     await announced(wakeups, log.add(uuid7(), EVENTS[0]))
     checkpoint = Checkpoint("someone", 0, 1, 0)
     with monkeypatch.context() as patch:
 
-        async def fails(*_args, **_options):
-            raise ConnectionError("gone")
+        class Gone:
+            async def fetch(self, *_asked: object) -> Any:
+                raise ConnectionError("gone")
 
-        patch.setattr(module, "log_rows", fails)
+        patch.setattr(recent, "_pool", Gone())
         with pytest.raises(ConnectionError):
             await recent.next_events(connection, checkpoint, CONCERNS[0])
     assert len((await recent.next_events(connection, checkpoint, CONCERNS[0])).rows) == 1
@@ -166,7 +185,7 @@ async def test_a_partition_that_is_written_to_holds_no_other_up(partitioned, log
 
 async def test_slices_share_what_they_read(database, log, partitioned, projector_pool, wakeups):
     view = await partitioned(4, TAGS)
-    slices = Slices(projector_pool, wakeups, lambda _consumer, _events: None)
+    slices = Slices(projector_pool, wakeups, database.keys, lambda _consumer, _events: None)
     projector = Projector(TAGS, database.keys)
     held = [asyncio.create_task(slices.hold(projector, partition, seconds=20)) for partition in range(4)]
 
