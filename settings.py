@@ -295,7 +295,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             ge=0,
             le=1000,
             description="Answers that could tell by their time whether an address has an account are sent at multiples of "
-            "this, counted from when the request began and without the time of hashing; 0 sends them at once.",
+            "this, counted from when the request began and without the time of hashing, and by chance up to a fifth of it "
+            "later; 0 sends them at once.",
         ),
     ] = 20
     cors_origins: Annotated[

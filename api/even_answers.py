@@ -1,4 +1,4 @@
-"""Releases answers on a grid of moments, so that their times tell less of what was done.
+"""Releases answers on a grid of moments, and a little after them, so that their times tell less of what was done.
 
 The moments are counted from when the request began, and without the time for which a password was hashed: that differs
 from one time to the next by as much as the rest of the work takes, so that it would be left to chance, and to that rest,
@@ -6,12 +6,16 @@ which moment an answer meets.
 
 An event loop is no clock for that. It waits for whole milliseconds from the moment at which it begins to wait, so that
 what the work took below a millisecond would show in the time of the answer. A thread that sleeps does better.
+
+What is left is how quickly a machine sends the answer at that moment: where something was recorded, a worker is awake, and
+with it the processor, by hundredths of a millisecond. Each answer is scattered over a hundred times as much, by chance.
 """
 
 import asyncio
 import heapq
 import itertools
 import math
+import random
 import threading
 import time
 from typing import Final
@@ -20,6 +24,9 @@ from api.bodies import JsonRequest
 
 __all__ = ["EVEN_FROM_STATUS", "EvenAnswers", "even"]
 
+SCATTERED: Final = 0.2
+"""The part of the distance from point to point over which answers are scattered."""
+
 EVEN_FROM_STATUS: Final = "even_from_status"
 """Where a scope says from which status on its answer is to wait."""
 
@@ -27,6 +34,9 @@ EVEN_FROM_STATUS: Final = "even_from_status"
 def even(request: JsonRequest, *, when_refused: bool = False) -> None:
     """Have the answer released on the grid whatever becomes of the request, or only if it is refused."""
     request.scope[EVEN_FROM_STATUS] = 400 if when_refused else 0  # type: ignore[typeddict-unknown-key] # for `Surrounding`
+
+
+_random: Final = random.SystemRandom().random
 
 
 class EvenAnswers:
@@ -52,10 +62,13 @@ class EvenAnswers:
         self._thread.join()
 
     async def point(self, began: float) -> None:
-        """Come back at the next point, and never before it; `began`, from which they are counted, is by `time.perf_counter`."""
+        """Come back soon after the next point, and never before it.
+
+        `began`, from which points are counted, is by `time.perf_counter`.
+        """
         if not self._distance:
             return
-        points = math.ceil((time.perf_counter() - began) / self._distance)
+        points = math.ceil((time.perf_counter() - began) / self._distance) + SCATTERED * _random()
         released: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with self._changed:
             heapq.heappush(self._waiting, (began + points * self._distance, next(self._numbers), released))

@@ -41,10 +41,15 @@ async def test_when_it_comes_back_does_not_tell_what_the_work_took(grid):
     for _ in range(60):  # in turns, so that a busy machine is as busy for all
         for took, times in lateness.items():
             times.append(await late(grid, took))
-    medians = [statistics.median(times) for times in lateness.values()]
-    assert max(medians) < 0.005
+    soonest = [min(times) for times in lateness.values()]
+    assert statistics.median(lateness[0.0021]) < 0.005
     # Timers of the loop would have shown the four apart by the milliseconds' fractions: 0.1, 0.4, 0.9.
-    assert max(medians) - min(medians) < 0.0004
+    assert max(soonest) - min(soonest) < 0.0004
+
+
+async def test_when_it_comes_back_is_scattered_by_more_than_a_busy_machine_tells(grid):
+    late_by = sorted([await late(grid, 0.0021) for _ in range(60)])
+    assert late_by[45] - late_by[15] > 0.0005
 
 
 async def test_many_wait_for_their_own_points(grid):
@@ -104,7 +109,7 @@ async def test_answers_about_addresses_fall_on_the_grid(database, path, status):
             assert told == status
             assert seconds >= 0.1
             rest.append(seconds % 0.1)
-    assert statistics.median(rest) < 0.02
+    assert statistics.median(rest) < 0.03
 
 
 @pytest.mark.quiet
