@@ -19,6 +19,7 @@ PARTS: Final = {
     "P3": "From the answer to the view: P3",
     "S1": "Answers among ten times as many: S1",
     "S2": "Everything of ten times as many: S2, S3",
+    "imports": "Importing ten times as many: S2, S3",
     "A4": "Reading a stream: A4",
     "A1": "Appending: A1, A2, A3",
 }
