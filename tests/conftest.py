@@ -28,6 +28,7 @@ from tests.turns import take_part
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes that tests start need not compile everything each time
+    os.environ["PGSSLMODE"] = "disable"  # nor ask each time whether a server speaks TLS that does not
     take_part(config)
 
 
@@ -84,6 +85,19 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 _numbers = itertools.count(1)
 
 
+class _Script:
+    """Takes down what is executed where nothing is there yet, to be sent as one: there is a database for nearly every test."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    async def execute(self, statement: str) -> None:
+        self.statements.append(statement)
+
+    async def fetchval(self, *_asked: object) -> None:
+        return None
+
+
 @pytest.fixture(scope="session")
 async def migrated(postgres: Postgres) -> Database:
     """A migrated database that nobody connects to: the others are copies of it."""
@@ -99,10 +113,12 @@ def make_database(postgres: Postgres, migrated: Database) -> Callable[[], Any]:
     async def make() -> Database:
         name = f"test_{next(_numbers)}"
         made = Database(await asyncio.to_thread(postgres.create, name, "migrated"))
-        owner = await connect(made.owner_url, "tests")
-        await ensure_roles(owner, name, made.secret)
+        script: Any = _Script()
+        await ensure_roles(script, name, made.secret)
         for role in ROLES:  # a copy knows the rights of the first one's roles
-            await owner.execute(f"GRANT migrated_{role} TO {name}_{role}")
+            await script.execute(f"GRANT migrated_{role} TO {name}_{role}")
+        owner = await connect(made.owner_url, "tests")
+        await owner.execute(";".join(script.statements))
         await owner.close()
         return made
 
@@ -121,7 +137,8 @@ async def database15(postgres15: DebianPostgres) -> Database:
 async def database(make_database: Callable[[], Any], postgres: Postgres) -> AsyncIterator[Database]:
     """A fresh migrated database for one test."""
     made: Database = await make_database()
-    yield made
+    async with made.kept():
+        yield made
     await asyncio.to_thread(postgres.drop, made.owner_url.rpartition("/")[2])
 
 

@@ -1,11 +1,13 @@
 """What tests speak with: a database and what opens it, histories, and given / when / then."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -40,6 +42,20 @@ class Database:
         self.master_key = b"a master key for tests, 32 bytes"
         self.master = LocalMasterKey(self.master_key)
         self.keys = DataKeys(self.master)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._kept: asyncpg.Connection | None = None
+        self._asking = False
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Meanwhile the owner's questions share a connection, one at a time: most of what they take is connecting."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            yield
+        finally:
+            self._loop = None
+            if self._kept is not None:
+                await self._kept.close()
 
     def url(self, role: str) -> str:
         """The URL with which a process of this role ("writer", "reader", "projector") connects."""
@@ -51,12 +67,28 @@ class Database:
 
     async def query(self, sql: str, *arguments: Any) -> list[Any]:
         """Rows of a question that the owner asks."""
-        connection = await connect(self.owner_url, "tests")
+        rows: list[Any]
+        if self._asking or asyncio.get_running_loop() is not self._loop:
+            connection = await connect(self.owner_url, "tests")
+            try:
+                rows = await connection.fetch(sql, *arguments)
+                return rows
+            finally:
+                await connection.close()
+        self._asking = True
         try:
-            rows: list[Any] = await connection.fetch(sql, *arguments)
+            if self._kept is None or self._kept.is_closed():
+                # Tables change their shape between questions, and a statement that was prepared knows of one.
+                self._kept = await asyncpg.connect(
+                    self.owner_url,
+                    statement_cache_size=0,
+                    server_settings={"application_name": "tests", "TimeZone": "UTC"},
+                    timeout=10,
+                )
+            rows = await self._kept.fetch(sql, *arguments)
             return rows
         finally:
-            await connection.close()
+            self._asking = False
 
 
 class History:

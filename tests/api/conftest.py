@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.api.site import PASSWORD, Person, Site, in_one_task, projected, served
+from tests.api.site import LOOK_SECONDS, PASSWORD, Person, Site, in_one_task, projected, served
 from tests.support import Database, until
+
+SELDOM_SECONDS = 0.5
 
 
 @asynccontextmanager
-async def whole(database: Database, **changes: Any) -> AsyncIterator[Site]:
-    """A Muster with projections and an administrator; `changes` are of its settings."""
-    async with served(database, **changes) as made, projected(database):
+async def whole(database: Database, looking_seconds: float = LOOK_SECONDS, **changes: Any) -> AsyncIterator[Site]:
+    """A Muster with projections, looked for as `projected` says, and an administrator; `changes` are of its settings."""
+    async with served(database, **changes) as made, projected(database, looking_seconds):
         email = made.new_email()
         body = {"token": made.sign_up_token, "email": email, "password": PASSWORD}
         assert (await made.post("/v1/administrators", body)).status_code == 201
@@ -21,10 +23,14 @@ async def whole(database: Database, **changes: Any) -> AsyncIterator[Site]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared_site(make_database: Callable[[], Any]) -> AsyncIterator[Site]:
-    """A whole Muster with an administrator, for all tests that do not mind each other's events."""
-    async with in_one_task(whole(await make_database())) as made:
+    """A whole Muster with an administrator, for all tests of a folder that do not mind each other's events.
+
+    None of them builds a view anew, and what nobody waits for is seldom looked for: it takes time from all others.
+    """
+    database = await make_database()
+    async with database.kept(), in_one_task(whole(database, SELDOM_SECONDS)) as made:
         yield made
 
 
@@ -46,11 +52,11 @@ async def fresh(database: Database) -> AsyncIterator[Site]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def auditor(shared_site: Site) -> Person:
     return await shared_site.seen(await shared_site.person("auditor"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def somebody(shared_site: Site) -> Person:
     return await shared_site.seen(await shared_site.person())

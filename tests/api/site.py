@@ -30,6 +30,7 @@ from tests.support import Database
 
 __all__ = [
     "BASE_URL",
+    "LOOK_SECONDS",
     "PASSWORD",
     "Asker",
     "Person",
@@ -97,12 +98,18 @@ def environment_for(database: Database, **changes: str) -> dict[str, str]:
     settings = settings_for(database)
     names = ("environment", "database_url", "redis_url", "smtp_url", "base_url", "master_key", "secret")
     given = {f"MUSTER_{name.upper()}": str(getattr(settings, name)) for name in names}
-    return {"PATH": os.environ["PATH"], "MUSTER_MAIL_FROM": "Muster <no-reply@muster.example>", **given, **changes}
+    return {
+        "PATH": os.environ["PATH"],
+        "PGSSLMODE": "disable",
+        "MUSTER_MAIL_FROM": "Muster <no-reply@muster.example>",
+        **given,
+        **changes,
+    }
 
 
 @asynccontextmanager
-async def projected(database: Database) -> AsyncIterator[None]:
-    """All views, all tables of which are kept at the log's end as a worker does it."""
+async def projected(database: Database, looking_seconds: float = LOOK_SECONDS) -> AsyncIterator[None]:
+    """All views, all tables of which are kept at the log's end as a worker does it; it looks for new ones now and then."""
     url = database.url("projector")
     pool = await open_pool(url, "projector", 3 * PARTITIONS * len(MODELS) + 2)
     wakeups = Wakeups(lambda: connect(url, "projector"))
@@ -125,7 +132,7 @@ async def projected(database: Database) -> AsyncIterator[None]:
             for place in itertools.product(tables.projectors, range(PARTITIONS)):
                 if place not in holding or holding[place].done():
                     holding[place] = asyncio.create_task(held(*place))
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(looking_seconds)
 
     looking = asyncio.create_task(look())
     try:

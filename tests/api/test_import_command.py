@@ -182,7 +182,7 @@ async def test_tells_what_it_cannot_read_or_write(empty, tmp_path):
 
 
 async def test_one_that_is_killed_goes_on_where_it_was(empty, tmp_path):
-    count = 3_000
+    count = 1_500
     file = written(tmp_path / "people", rows(count))
 
     async def some() -> bool:

@@ -11,7 +11,7 @@ TODAY = datetime.now(UTC).date()
 SERIES = ("registrations", "verifications", "active-users", "sign-ins")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def analyst(shared_site):
     return await shared_site.seen(await shared_site.person("analyst"))
 

@@ -21,7 +21,10 @@ USES: Final = 4
 USES_OF_REGISTRATION: Final = 8
 """The same where more is allowed: the owner is mailed five times, and then no more."""
 SPARE: Final = 100
-"""How many people there are beyond those whom all askings together need, since each asks about a few at least."""
+"""How many people there are beyond those whom all askings together need, since each asks about a few at least.
+
+Where little is asked, as in tests, no more of them than there are askings.
+"""
 SELDOM: Final = 10
 """How many times as often the kinds of the goal are asked about as the others."""
 FEWEST: Final = 20
@@ -58,7 +61,7 @@ async def _registering(people: People, count: int) -> Question:
             "unverified": _again(_register, _emails(await people.many(people.unverified, few))),
             # Asked about once, these are known.
             "erased": _each(_register, iter(_emails(await people.many(people.erased, count)))),
-            "lapsed": _each(_register, iter(_emails(await people.many(people.lapsed, _seldom(count) + SPARE)))),
+            "lapsed": _each(_register, iter(_emails(await people.many(people.lapsed, _seldom(count) + _spare(count))))),
         },
         beside=frozenset({"lapsed"}),
     )
@@ -126,7 +129,7 @@ async def _resending(people: People, count: int) -> Question:
 async def _changing(people: People, count: int) -> Question:
     few = -(-count // USES)
     kinds = {UNKNOWN: iter(new_email, None), "known": itertools.cycle(_emails(await people.many(people.known, few)))}
-    attackers = Attackers(await people.many(people.known, len(kinds) * count // USES_OF_ATTACKERS + SPARE))
+    attackers = Attackers(await people.many(people.known, len(kinds) * count // USES_OF_ATTACKERS + _spare(count)))
     return Question(
         "change address",
         {kind: attackers.asking(emails) for kind, emails in kinds.items()},
@@ -147,7 +150,11 @@ QUESTIONS: Final[dict[str, Callable[[People, int], Awaitable[Question]]]] = {
 
 def _people(count: int) -> tuple[int, int]:
     """How many people of a kind so many requests need, and of one that is beside."""
-    return -(-count // USES), _seldom(count) // USES + SPARE
+    return -(-count // USES), _seldom(count) // USES + _spare(count)
+
+
+def _spare(count: int) -> int:
+    return min(SPARE, count)
 
 
 def _seldom(count: int) -> int:

@@ -54,12 +54,12 @@ class Wire:
             return answer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def wire(shared_site: Site) -> AsyncIterator[Wire]:
     async with listening(shared_site.app, http=Hasty) as port:
         yield Wire(port)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def analyst(shared_site: Site) -> Person:
     return await shared_site.seen(await shared_site.person("analyst"))

@@ -163,7 +163,7 @@ def sent_to(name: str, body: Any) -> dict[str, Any]:
     return {"json": body}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def operations(shared_site):
     described = (await shared_site.get("/openapi.json")).json()
     return {
@@ -178,17 +178,17 @@ def test_every_route_stands_in_the_table(operations):
     assert {len(row) for row in TABLE.values()} == {len(CALLERS)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def other(shared_site: Site) -> Person:
     return await shared_site.seen(await shared_site.person())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def holder(shared_site: Site) -> tuple[Person, dict[str, str]]:
     return await holding(shared_site)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def suspended(shared_site: Site) -> Person:
     """Someone who is suspended, and has the tokens of before."""
     person = await shared_site.person()

@@ -20,8 +20,6 @@ from tests.enumeration.people import WRONG_PASSWORD, new_email, people
 from tests.enumeration.questions import QUESTIONS
 from tests.enumeration.sampling import Samples, sample
 
-pytestmark = pytest.mark.real_hashes
-
 TIMES = 12
 SAME = {"X-Request-Id": "same"}
 GOING_ON = ("ratelimit", "retry-after", "etag", "event-position")
@@ -54,6 +52,7 @@ async def samples(request: pytest.FixtureRequest, shared_site: Any, wire: Any) -
 
 
 @pytest.mark.quiet
+@pytest.mark.real_hashes
 def test_answers_have_the_same_bytes_for_every_kind_of_address(samples):
     said = {kind: set(answers) for (_question, kind), answers in samples.answers.items()}
     (first, *others) = said.values()
@@ -63,6 +62,7 @@ def test_answers_have_the_same_bytes_for_every_kind_of_address(samples):
 
 
 @pytest.mark.quiet
+@pytest.mark.real_hashes
 def test_answers_take_much_the_same_time_for_every_kind_of_address(samples):
     medians = [statistics.median(milliseconds) for milliseconds in samples.milliseconds.values()]
     # Without the hash of a password that is not there, an unknown address would be answered ten times as fast.

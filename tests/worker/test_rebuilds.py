@@ -115,6 +115,7 @@ async def test_killed_under_load_nothing_goes_back_and_the_last_one_serves(datab
                     assert user is not None
                     assert (reached >= mine, page.position >= others) == (True, True)
                     mine, others = reached, page.position
+                await asyncio.sleep(0.005)
 
     busy = [asyncio.create_task(write()), asyncio.create_task(read())]
     children: list[subprocess.Popen[bytes]] = []

@@ -5,6 +5,7 @@ from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
@@ -47,12 +48,12 @@ class Asked:
         now = NOON + timedelta(**after) if after else self.events[-1].recorded_at
         self.delivery = Delivery(uuid4(), answered.position, "emails", slot, ADA, 1, now)
 
-    @property
+    @cached_property
     def raw(self) -> bytes:
         """The mail as it is handed in."""
         return emails.write(self.delivery, self.events).as_bytes()
 
-    @property
+    @cached_property
     def mail(self) -> EmailMessage:
         """The mail as it arrives."""
         arrived: Any = message_from_bytes(self.raw, policy=SMTP)
