@@ -13,7 +13,18 @@ from projections.database import given
 from projections.plain_text import plain
 from projections.users import ACTIVE, LOCKED, SUSPENDED, UNVERIFIED
 
-__all__ = ["CONDITIONS", "MOST_SEARCHED", "NEWEST_FIRST", "SORTS", "Place", "Sort", "UserFilters"]
+__all__ = [
+    "CONDITIONS",
+    "MOST_SEARCHED",
+    "NEWEST_FIRST",
+    "PART",
+    "SORTS",
+    "Place",
+    "Sort",
+    "UserFilters",
+    "found_by",
+    "pattern",
+]
 
 MOST_SEARCHED: Final = 100
 """Characters of a term."""
@@ -23,6 +34,9 @@ FIRST_WIDE: Final = 0x2E80
 
 HAS_TRIGRAMS: Final = re.compile(r"[^\W_]{3}|[^\W_]{2}[\W_](?!$)|[\W_](?<!^%)[^\W_]")
 """Whether a pattern holds three letters in a row, or some of them at the beginning or the end of a word."""
+
+PART: Final = "part of search"
+"""The condition that a text has a part of the term."""
 
 Columns = Mapping[str, ColumnElement[Any]]
 """The columns of users and of their names, wherever they are taken from."""
@@ -65,14 +79,27 @@ class UserFilters(Struct, frozen=True):
             "seen_from": self.seen_from,
             "seen_to": self.seen_to,
             "search": None if self.search is None else self._pattern(),
+            "term": None if self.search is None else self.term,
         }
 
-    def _pattern(self) -> str:
+    @property
+    def term(self) -> str:
+        """What is searched for, in plain letters."""
         assert self.search is not None
-        return _pattern(plain(self.search) or self.search)
+        return plain(self.search) or self.search
+
+    def _pattern(self) -> str:
+        return pattern(self.term)
 
 
-def _pattern(term: str) -> str:
+def found_by(part: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The conditions where a term is found by a part of it, if the index of trigrams has that, and looked at whole."""
+    if "search" not in names or not HAS_TRIGRAMS.search(pattern(part)):
+        return names
+    return (*(name for name in names if name != "search"), "search everyone", PART)
+
+
+def pattern(term: str) -> str:
     """The LIKE pattern of texts that contain the term; of one or two letters, of those with a word that begins so.
 
     Two letters stand almost anywhere, and no index of trigrams finds them there. In scripts without blanks much is said
@@ -107,6 +134,7 @@ CONDITIONS: Final[dict[str, Callable[[Columns], ColumnElement[bool]]]] = {
     "seen_from": lambda users: users["last_seen_at"] >= given("seen_from", _moment),
     "seen_to": lambda users: users["last_seen_at"] < given("seen_to", _moment),
     "search": lambda users: users["sought"].like(given("search", Text)),
+    PART: lambda users: users["sought"].like(given(PART, Text)),
     # An expression that no index has: one of trigrams would be read as a whole, and everyone after it.
     "search everyone": lambda users: users["sought"].concat("").like(given("search", Text)),
 } | {

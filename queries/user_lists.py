@@ -17,7 +17,8 @@ from projections.positions import Replaced
 from projections.serving import table_that_serves
 from projections.user_names import USER_NAMES
 from projections.users import USERS
-from queries.user_filters import NEWEST_FIRST, SORTS, Place, Sort, UserFilters
+from queries.seldom import seldom_part
+from queries.user_filters import NEWEST_FIRST, PART, SORTS, Place, Sort, UserFilters, found_by, pattern
 from queries.user_statements import (
     LEFT_OUT,
     REACHED,
@@ -28,6 +29,7 @@ from queries.user_statements import (
     gathered,
     is_straight,
     place,
+    sampled,
     straight,
     walked,
 )
@@ -217,4 +219,9 @@ async def _found(
             break
     if not dear:
         raise TakesLong
+    if "search" in names:
+        texts = [row["sought"] for row in await sampled(tables).fetch(connection)]
+        seldom = seldom_part(values["term"], texts)
+        if seldom != values["term"]:
+            names, values = found_by(seldom, names), values | {PART: pattern(seldom)}
     return await gathered(tables, sort, part, names).fetch(connection, **values)

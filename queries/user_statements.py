@@ -23,6 +23,7 @@ from projections.database import Statement, given
 from projections.serving import PerTable
 from projections.user_names import USER_NAMES
 from projections.users import USERS
+from queries.seldom import SAMPLE
 from queries.user_filters import CONDITIONS, Columns, Sort
 from queries.users import MOST_USERS, UserView, checkpoints, is_parked, parked_events
 
@@ -37,6 +38,7 @@ __all__ = [
     "is_searched",
     "is_straight",
     "place",
+    "sampled",
     "straight",
     "walked",
 ]
@@ -177,6 +179,15 @@ def walked(tables: ListTables, sort: Sort, part: Part, names: tuple[str, ...], r
     asked = select(*_shown(sort, columns)).select_from(source)
     asked = asked.where(*_clauses(tuple(name for name in names if name not in sort.ranges), columns))
     return Statement(asked.order_by(*_order(sort, part, columns)).limit(given("limit", Integer)))
+
+
+@lru_cache
+def sampled(tables: ListTables) -> Statement:
+    """The newest texts that are searched."""
+    names = tables.of_names.columns
+    return Statement(
+        select(names.sought).order_by(names.registered_at.desc(), names.id.desc()).limit(literal_column(str(SAMPLE)))
+    )
 
 
 @lru_cache(maxsize=256)

@@ -25,7 +25,7 @@ from events.user import (
 from projections.plain_text import plain
 from projections.user_names import USER_NAMES
 from projections.users import USERS
-from queries.user_filters import SORTS, UserFilters
+from queries.user_filters import PART, SORTS, UserFilters, found_by
 from queries.user_lists import PLANNED_FOR_WHAT_IS_ASKED, UserPage, _one_moment, users
 from queries.user_statements import counted, gathered, straight, walked
 from queries.users import UserView
@@ -242,6 +242,11 @@ asked = st.builds(
             "zzz",
             "ødeg",
             "I",
+            "élodie ångström",
+            "u12_x@example.",
+            "12_x@example.org",
+            "@Example.Org",
+            "nobody@example",
         ]
     ),
 )
@@ -290,6 +295,20 @@ async def test_no_term_reaches_over_from_the_name_into_the_address(log, lists, r
 )
 def test_asks_the_index_of_trigrams_only_for_texts_that_have_some(term, indexed):
     assert UserFilters(search=term).conditions() == (("search",) if indexed else ("search everyone",))
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ("12345", ("search everyone", PART)),
+        ("5@", ("search",)),
+        ("明李", ("search",)),
+        ("1.5", ("search everyone", PART)),
+    ],
+)
+def test_a_part_is_asked_for_where_the_index_of_trigrams_has_it(part, names):
+    assert found_by(part, ("search",)) == names
+    assert found_by(part, ("search everyone",)) == ("search everyone",)
 
 
 async def test_remembers_no_more_statements_than_it_needs(log, lists, reader_pool):
