@@ -110,10 +110,11 @@ async def begin_attempt(connection: asyncpg.Connection, now: datetime | None = N
 async def hold(connection: asyncpg.Connection, delivery: Delivery) -> bool:
     """Lock a delivery in the present transaction, which lasts as long as the attempt: whoever dies lets go of it.
 
-    False when someone else was faster.
+    False when someone else was faster. Whoever looked for the next delivery just now may have this one locked for a moment,
+    having found it due before it was begun: that is waited for, or the attempt would be lost.
     """
     held = await connection.fetchval(
-        "SELECT true FROM deliveries WHERE id = $1 AND status = 'waiting' AND attempts = $2 FOR UPDATE SKIP LOCKED",
+        "SELECT true FROM deliveries WHERE id = $1 AND status = 'waiting' AND attempts = $2 FOR UPDATE",
         delivery.id,
         delivery.attempts,
     )

@@ -203,6 +203,22 @@ async def test_many_who_send_at_once_send_each_mail_once(log, post, mail):
     assert set(await post.deliveries()) == {("verification", "sent", 1)}
 
 
+async def test_whoever_looks_for_the_next_one_takes_no_attempt_away(log, post, mail, connection):
+    """They lock what they find due, also where another has begun with it meanwhile, and let go of it."""
+    await log.add(uuid7(), registered)
+    await post.react()
+    delivery = await begin_attempt(connection)
+    assert delivery
+    async with post.pool.acquire() as looking, connection.transaction():
+        transaction = looking.transaction()
+        await transaction.start()
+        await looking.execute("SELECT FROM deliveries FOR UPDATE")
+        holding = asyncio.create_task(hold(connection, delivery))
+        await until(lambda: post.database.query("SELECT FROM pg_locks WHERE NOT granted"))
+        await transaction.rollback()
+        assert await holding
+
+
 async def test_an_attempt_that_was_cut_off_is_told_and_made_again(log, post, mail):
     await log.add(uuid7(), registered)
     await post.react()
