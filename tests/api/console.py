@@ -9,15 +9,25 @@ from click.testing import CliRunner, Result
 from api.cli import main
 from tests.api.site import Site, environment_for
 
-__all__ = ["history", "muster", "refused", "told"]
+__all__ = ["history", "muster", "ran", "refused", "told"]
+
+
+async def ran(environment: dict[str, str], *arguments: str, given: str | bytes = "") -> Result:
+    """What became of a command, run in a thread of its own while everything goes on; raises what it does not tell."""
+    return await asyncio.to_thread(
+        CliRunner().invoke,
+        main,
+        arguments,
+        env=environment,
+        input=given,
+        prog_name="muster",
+        catch_exceptions=False,
+    )
 
 
 async def muster(site: Site, *arguments: str, given: str = "") -> Result:
-    """What became of the command, asked in a thread of its own while the site goes on."""
-    environment = environment_for(site.database)
-    return await asyncio.to_thread(
-        CliRunner().invoke, main, arguments, env=environment, input=given, prog_name="muster"
-    )
+    """What became of a command of the site's operator."""
+    return await ran(environment_for(site.database), *arguments, given=given)
 
 
 async def told(site: Site, *arguments: str, given: str = "") -> list[Any]:

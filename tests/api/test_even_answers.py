@@ -42,7 +42,7 @@ async def test_when_it_comes_back_does_not_tell_what_the_work_took(grid):
         for took, times in lateness.items():
             times.append(await late(grid, took))
     soonest = [min(times) for times in lateness.values()]
-    assert statistics.median(lateness[0.0021]) < 0.005
+    assert max(map(statistics.median, lateness.values())) < 0.005
     # Timers of the loop would have shown the four apart by the milliseconds' fractions: 0.1, 0.4, 0.9.
     assert max(soonest) - min(soonest) < 0.0004
 

@@ -1,6 +1,5 @@
 """`muster import` and `muster users export`, as an operator runs them."""
 
-import asyncio
 import json
 import random
 import signal
@@ -9,12 +8,10 @@ import sys
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from passlib.hash import argon2
 
-from api.cli import main
 from api.migrating import migrated
-from tests.api.console import muster
+from tests.api.console import muster, ran
 from tests.api.site import PASSWORD, environment_for, settings_for
 from tests.children import started
 from tests.support import until
@@ -30,9 +27,7 @@ async def empty(database):
 
 
 async def run(database, *arguments, given=b""):
-    return await asyncio.to_thread(
-        CliRunner().invoke, main, arguments, env=environment_for(database), input=given, prog_name="muster"
-    )
+    return await ran(environment_for(database), *arguments, given=given)
 
 
 def rows(count, seed=0):

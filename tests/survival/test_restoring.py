@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from api.cli import main
 from api.installation import postgres_programs
 from events.epochs import NotReconciled
 from tests.api.conftest import whole
+from tests.api.console import ran
 from tests.api.site import PASSWORD, Person, Site, environment_for, in_one_task, projected, served
 from tests.support import Database
 
@@ -21,7 +21,7 @@ STREAM = "/v1/events/stream?follow=false"
 async def muster(database: Database, *arguments: str) -> Result:
     """What became of a command, asked in a thread of its own."""
     environment = environment_for(database)
-    return await asyncio.to_thread(CliRunner().invoke, main, arguments, env=environment, prog_name="muster")
+    return await ran(environment, *arguments)
 
 
 async def backed_up(database: Database, folder: Path, *options: str) -> tuple[list[Path], list[Path]]:
