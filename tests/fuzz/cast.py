@@ -36,19 +36,22 @@ async def newcomer(house: House, known: Known, *roles: str) -> Person:
 
 
 async def settle(house: House, known: Known) -> None:
-    """Let some people live here: usual ones, one from elsewhere, one with a second factor, one who has moved, one who is locked,
-    and one who is about to leave.
+    """Let some people live here: usual ones, one from elsewhere, one with a second factor, one who is about to move and one who
+    has moved, one who has forgotten their password, one who is locked, and one who is about to leave.
 
     A mail to one of them was given up, and a view has parked an event about one.
     """
+    earlier = len(known.users)
     await _give_up(house, known, await _from_elsewhere(house, known))
     await _park(house, known, await newcomer(house, known))
     await newcomer(house, known, "analyst")
     await enrolled(house.site, await newcomer(house, known))
+    await _ask_to_move(house, await newcomer(house, known))
     await _move(house, known, await newcomer(house, known))
+    await _forget(house, await newcomer(house, known))
     await _lock(house, await newcomer(house, known))
     await _leave(house, await newcomer(house, known))
-    known.settled = [*known.users]
+    known.settled = known.users[earlier:]
 
 
 async def _from_elsewhere(house: House, known: Known) -> Person:
@@ -63,14 +66,25 @@ async def _from_elsewhere(house: House, known: Known) -> Person:
     return person
 
 
-async def _move(house: House, known: Known, person: Person) -> None:
-    site, path = house.site, f"/v1/users/{person.id}/email"
-    email = site.new_email()
-    asked = await site.post(f"{path}/change", {"email": email, "password": PASSWORD}, person)
+async def _ask_to_move(house: House, person: Person) -> str:
+    """To which address they want to."""
+    email = house.site.new_email()
+    asked = await house.site.post(f"/v1/users/{person.id}/email/change", {"email": email, "password": PASSWORD}, person)
     assert asked.status_code == 204, asked.text
-    proved = await site.post(f"{path}/verify", {"token": await site.newest_link(person.id, "EmailChangeRequested")})
+    return email
+
+
+async def _move(house: House, known: Known, person: Person) -> None:
+    email = await _ask_to_move(house, person)
+    token = await house.site.newest_link(person.id, "EmailChangeRequested")
+    proved = await house.site.post(f"/v1/users/{person.id}/email/verify", {"token": token})
     assert proved.status_code == 204, proved.text
     known.emails[str(person.id)] = email
+
+
+async def _forget(house: House, person: Person) -> None:
+    asked = await house.site.post("/v1/password/reset", {"email": person.email})
+    assert asked.status_code == 202, asked.text
 
 
 async def _leave(house: House, person: Person) -> None:
