@@ -161,7 +161,8 @@ class Addresses(Controller):
     ) -> Response[None]:
         """Give the account its former address back, with the token that was mailed to that one when it changed.
 
-        Every session ends and the password is gone: have it reset.
+        Every session ends, second factors that were added since shortly before the change are gone, and so is the
+        password: have it reset.
         """
         await limited(request, VERIFICATION)
         outcome = await ask(request, only_at(UndoEmailChange(user_id, data.token), user_id, if_match))

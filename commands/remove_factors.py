@@ -4,11 +4,12 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from commands import passkeys, recovery_codes, totp
-from commands.remove_totp import RemoveTotp, drop_unopened
+from commands.drop_factors import drop_factors
+from commands.errors import NoSuchUser
+from commands.factors import removals
 from commands.unit import Unit
 from commands.user import User
-from events.user import PasskeyRemoved, UserEvent
+from events.user import PasskeyRemoved, TotpRemoved
 
 __all__ = ["RemoveFactors"]
 
@@ -18,14 +19,15 @@ class RemoveFactors(Struct, frozen=True):
 
     user_id: UUID
 
-    def decide(self, user: User) -> list[UserEvent]:
+    def decide(self, user: User) -> list[TotpRemoved | PasskeyRemoved]:
         """Each factor is removed, confirmed or not."""
-        removed = [PasskeyRemoved(passkey_id) for passkey_id in sorted(user.factors.passkeys)]
-        return [*RemoveTotp(self.user_id).decide(user), *removed]
+        if not user.active:
+            raise NoSuchUser
+        return removals(user.factors)
 
     async def perform(self, unit: Unit) -> None:
         """Decide on the user's stream, and drop what is kept."""
-        events = self.decide(await unit.user(self.user_id))
-        unit.record_user(self.user_id, *events)
-        if events:
-            await drop_unopened(unit, self.user_id, (totp.KIND, passkeys.KIND, recovery_codes.KIND))
+        user = await unit.user(self.user_id)
+        removed = self.decide(user)
+        unit.record_user(self.user_id, *removed)
+        await drop_factors(unit, self.user_id, user.factors, removed)

@@ -4,13 +4,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from commands import recovery_codes
+from commands.drop_factors import drop_factors
 from commands.errors import NoSuchPasskey, NoSuchUser
-from commands.passkeys import KIND, Passkeys
-from commands.remove_totp import drop_unopened
 from commands.unit import Unit
 from commands.user import User
-from events.user import PasskeyRemoved, UserEvent
+from events.user import PasskeyRemoved
 
 __all__ = ["RemovePasskey"]
 
@@ -21,7 +19,7 @@ class RemovePasskey(Struct, frozen=True):
     user_id: UUID
     passkey_id: UUID
 
-    def decide(self, user: User) -> list[UserEvent]:
+    def decide(self, user: User) -> list[PasskeyRemoved]:
         """It is removed, if it is the user's."""
         if not user.active:
             raise NoSuchUser
@@ -32,12 +30,6 @@ class RemovePasskey(Struct, frozen=True):
     async def perform(self, unit: Unit) -> None:
         """Decide on the user's stream, and keep its key no longer."""
         user = await unit.user(self.user_id)
-        unit.record_user(self.user_id, *self.decide(user))
-        if secret := await unit.secret(self.user_id, KIND):
-            left = Passkeys.from_bytes(secret.plain).without(self.passkey_id)
-            if left.items:
-                await unit.keep_secret(self.user_id, KIND, self.user_id, left.to_bytes(), secret.revision)
-            else:
-                unit.drop_secret(secret)
-        if not user.factors.totp and user.factors.passkeys == {self.passkey_id}:
-            await drop_unopened(unit, self.user_id, (recovery_codes.KIND,))
+        removed = self.decide(user)
+        unit.record_user(self.user_id, *removed)
+        await drop_factors(unit, self.user_id, user.factors, removed)

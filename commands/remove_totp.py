@@ -1,18 +1,16 @@
 """Having an authenticator app no longer."""
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from msgspec import Struct
 
-from commands import recovery_codes
+from commands.drop_factors import drop_factors
 from commands.errors import NoSuchUser
-from commands.totp import KIND
 from commands.unit import Unit
 from commands.user import User
-from events.user import TotpRemoved, UserEvent
+from events.user import TotpRemoved
 
-__all__ = ["RemoveTotp", "drop_unopened"]
+__all__ = ["RemoveTotp"]
 
 
 class RemoveTotp(Struct, frozen=True):
@@ -20,7 +18,7 @@ class RemoveTotp(Struct, frozen=True):
 
     user_id: UUID
 
-    def decide(self, user: User) -> list[UserEvent]:
+    def decide(self, user: User) -> list[TotpRemoved]:
         """The secret is destroyed, if there is one, confirmed or not."""
         if not user.active:
             raise NoSuchUser
@@ -29,15 +27,6 @@ class RemoveTotp(Struct, frozen=True):
     async def perform(self, unit: Unit) -> None:
         """Decide on the user's stream, and drop what is kept."""
         user = await unit.user(self.user_id)
-        events = self.decide(user)
-        unit.record_user(self.user_id, *events)
-        kinds = (KIND,) if user.factors.passkeys else (KIND, recovery_codes.KIND)
-        if events:
-            await drop_unopened(unit, self.user_id, kinds)
-
-
-async def drop_unopened(unit: Unit, user_id: UUID, kinds: Iterable[str]) -> None:
-    """Keep secrets of these kinds no longer, whether or not they still open: one that was altered must be removable."""
-    for kind in kinds:
-        for owner_id, revision, _version in await unit.secrets_of(user_id, kind):
-            unit.drop_secret_at(owner_id, kind, user_id, revision)
+        removed = self.decide(user)
+        unit.record_user(self.user_id, *removed)
+        await drop_factors(unit, self.user_id, user.factors, removed)

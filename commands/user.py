@@ -11,7 +11,7 @@ from msgspec.structs import asdict, replace
 
 from commands import factors
 from commands.as_imported import AsImported, came_with
-from commands.factors import NO_FACTORS, Factors
+from commands.factors import NO_FACTORS, FactorEvent, Factors
 from events.event import Recorded
 from events.personal import Forgotten
 from events.user import (
@@ -266,10 +266,9 @@ def _changes(user: User, recorded: Recorded[UserEvent]) -> dict[str, Any]:
         case UserErased():
             return _ERASED
         case TotpRemoved() | PasskeyRemoved():
-            version = recorded.version
-            return {"factors": factors.evolve(user.factors, event, version), "first_steps_end": version}
+            return {**_factors(user, event, recorded), "first_steps_end": recorded.version}
         case TotpEnrolled() | TotpConfirmed() | PasskeyAdded() | RecoveryCodesIssued() | RecoveryCodeUsed():
-            return {"factors": factors.evolve(user.factors, event, recorded.version)}
+            return _factors(user, event, recorded)
         case PasskeyCountWentBack():
             return {}
         case SecondFactorRefused():
@@ -316,6 +315,10 @@ def _address_changes(
             return {"former": _without(user.former, email)}
         case unreachable:
             assert_never(unreachable)
+
+
+def _factors(user: User, event: FactorEvent, recorded: Recorded[UserEvent]) -> dict[str, Any]:
+    return {"factors": factors.evolve(user.factors, event, recorded.version, recorded.recorded_at)}
 
 
 def _without(former: Iterable[FormerAddress], email: str | Forgotten) -> tuple[FormerAddress, ...]:

@@ -24,8 +24,13 @@ from events.user import (
     ErasureRequested,
     ErasureWithdrawn,
     FormerAddressReleased,
+    PasskeyAdded,
+    PasskeyRemoved,
     PasswordChanged,
     PasswordReset,
+    TotpConfirmed,
+    TotpEnrolled,
+    TotpRemoved,
     UserRegistered,
     UserSuspended,
     VerificationRequested,
@@ -33,7 +38,7 @@ from events.user import (
 from tests.muster import PASSWORD
 from tests.support import NOON
 
-ada = UUID(int=1)
+ada, OWN, THEIRS = UUID(int=1), UUID(int=7), UUID(int=8)
 registered, proved = UserRegistered("ada@example.com"), EmailVerified()
 asked, changed = EmailChangeRequested("countess@example.com"), EmailChanged("countess@example.com")
 LATE = NOON + timedelta(hours=73)
@@ -88,25 +93,36 @@ class TestUndoEmailChange:
     past = (registered, proved, asked, changed)
 
     def test_gives_the_former_address_back(self, given):
-        given(*self.past).when(self.ask, answered_version=4).then(EmailChangeUndone("ada@example.com"))
+        given(*self.past).when(self.ask, answered_version=4, hours=72).then(EmailChangeUndone("ada@example.com"))
 
     def test_withdraws_an_erasure_that_was_asked_for(self, given):
         """Whoever took the account may have asked, and was written to: the owner never heard of it."""
         thief = ErasureRequested(NOON + timedelta(days=14))
         kept = (EmailChangeUndone("ada@example.com"), ErasureWithdrawn())
-        given(*self.past, thief).when(self.ask, answered_version=4).then(*kept)
+        given(*self.past, thief).when(self.ask, answered_version=4, hours=72).then(*kept)
         assert given(*self.past, thief, *kept).user.erasure_due_at is None
+
+    def test_takes_the_factors_away_that_were_added_since_shortly_before_the_change(self, given):
+        thief = (TotpEnrolled(), TotpConfirmed(), PasskeyAdded(THEIRS, "A key"))
+        past = (registered, proved, PasskeyAdded(OWN, "A key"), asked, changed, *thief)
+        undone, added = EmailChangeUndone("ada@example.com"), (TotpRemoved(), PasskeyRemoved(THEIRS))
+        given(*past).when(self.ask, answered_version=5, hours=0).then(undone, *added)
+        both = (OWN, THEIRS)
+        given(*past).when(self.ask, answered_version=5, hours=1).then(undone, TotpRemoved(), *map(PasskeyRemoved, both))
+        assert set(given(*past, undone, *added).user.factors.passkeys) == {OWN}
 
     def test_refuses_what_was_undone_or_released_or_never_was(self, given):
         undone, released = EmailChangeUndone("ada@example.com"), FormerAddressReleased("ada@example.com")
         for more in (undone, released):
-            given(*self.past, more).when(self.ask, answered_version=4).then_refused(LinkSpent)
-        given(*self.past).when(self.ask, answered_version=3).then_refused(LinkSpent)
-        given().when(self.ask, answered_version=4).then_refused(LinkSpent)
+            given(*self.past, more).when(self.ask, answered_version=4, hours=72).then_refused(LinkSpent)
+        given(*self.past).when(self.ask, answered_version=3, hours=72).then_refused(LinkSpent)
+        given().when(self.ask, answered_version=4, hours=72).then_refused(LinkSpent)
 
     def test_reaches_back_over_later_changes(self, given):
         thief = (EmailChangeRequested("thief@example.com"), EmailChanged("thief@example.com"))
-        given(*self.past, *thief).when(self.ask, answered_version=4).then(EmailChangeUndone("ada@example.com"))
+        given(*self.past, *thief).when(self.ask, answered_version=4, hours=72).then(
+            EmailChangeUndone("ada@example.com")
+        )
         user = given(*self.past, *thief, EmailChangeUndone("ada@example.com")).user
         assert (user.email, user.former) == ("ada@example.com", ())
         later = given(*self.past, *thief, EmailChangeUndone("countess@example.com")).user

@@ -157,7 +157,7 @@ asked = st.one_of(
     st.just(lambda user: LapseRegistration(ADA).decide(user, LATE, 72)),
     st.just(lambda user: ReleaseFormerAddress(ADA).decide(user, LATE, 72)),
     versions.map(lambda version: lambda user: VerifyEmail(ADA, "").decide(user, version)),
-    versions.map(lambda version: lambda user: UndoEmailChange(ADA, "").decide(user, version)),
+    versions.map(lambda version: lambda user: UndoEmailChange(ADA, "").decide(user, version, 72)),
     versions.map(lambda version: lambda user: UnlockByLink(ADA, "").decide(user, version)),
 )
 
