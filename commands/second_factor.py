@@ -17,11 +17,17 @@ from commands.unit import Unit
 from commands.user import User
 from events.user import RecoveryCodeUsed, SecondFactorRefused
 
-__all__ = ["AT_SIGN_IN", "AT_STEP_UP", "Given", "take_second_factor"]
+__all__ = ["AT_SIGN_IN", "AT_STEP_UP", "KNOWN", "Given", "take_second_factor"]
 
 AT_SIGN_IN: Final = b"second step"
 AT_STEP_UP: Final = b"step up"
 """Attempts are counted apart for each occasion: those who have a token must not shut out who signs in."""
+
+KNOWN: Final = b"known"
+"""Devices that have signed in before have attempts of their own, all of them together: strangers cannot use those up.
+
+Were they each device's own, whoever signed in often before there was a factor would have as many times the guesses.
+"""
 
 WAIT: Final = "The second factor was wrong too often; wait a while."
 
@@ -37,7 +43,13 @@ class Given(Struct, frozen=True):
 
 
 async def take_second_factor(
-    unit: Unit, user_id: UUID, user: User, given: Given, refusal: Refused, occasion: bytes = AT_SIGN_IN
+    unit: Unit,
+    user_id: UUID,
+    user: User,
+    given: Given,
+    refusal: Refused,
+    occasion: bytes = AT_SIGN_IN,
+    device: bytes = PRESENT,
 ) -> str | None:
     """By which method it was given: it is spent when the command is recorded, so that of many at once one succeeds.
 
@@ -46,7 +58,7 @@ async def take_second_factor(
     """
     key = user_id.bytes + occasion
     # Whoever is asked for a second factor has the password: it is no sign-in of its own, and is not counted as one.
-    attempt = await unit.reserve_attempt(key, PRESENT, unit.rules.second_step_attempts)
+    attempt = await unit.reserve_attempt(key, device, unit.rules.second_step_attempts)
     if not attempt.reserved:
         raise TooManyAttempts(WAIT)
     method = await _taken(unit, user_id, user, given)
@@ -60,7 +72,7 @@ async def take_second_factor(
             unit.record_user(user_id, SecondFactorRefused())
         unit.refuse(refusal)
         return None
-    await unit.forget_attempts(key, PRESENT)
+    await unit.forget_attempts(key, device)
     return method
 
 

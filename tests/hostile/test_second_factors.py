@@ -48,6 +48,26 @@ async def test_guesses_with_many_challenges_are_counted_together(site):
     assert statuses == [401] * 5 + [429]
 
 
+async def test_strangers_who_know_the_password_shut_out_no_device_that_signed_in_before(site):
+    person = await site.person()
+    devices = []
+    for _ in range(2):
+        let_in = await site.post("/v1/sessions", {"email": person.email, "password": PASSWORD})
+        devices.append({"Cookie": f"muster_device={let_in.cookies['muster_device']}"})
+    who = await enrolled(site, Person(person.id, person.email, let_in.json()))
+
+    async def tried(device, **given):
+        challenge = (await asked_further(site, who.person))["challenge"]
+        return (await site.post("/v1/sessions", {"challenge": challenge, **given}, headers=device)).status_code
+
+    wrong, stranger = {"totp": who.app.wrong()}, {"Cookie": "muster_device=made-up"}
+    assert [await tried(stranger, **wrong) for _ in range(6)] == [401] * 5 + [429]
+    assert await tried(devices[0], totp=who.app.code()) == 201
+    assert await tried(stranger, recovery_code=who.codes[0]) == 429
+    # Known devices share theirs: those that signed in by the password alone guess no more for being many.
+    assert [await tried(devices[number % 2], **wrong) for number in range(6)] == [401] * 5 + [429]
+
+
 async def test_one_code_twenty_times_at_once_opens_one_session(site):
     who = await enrolled(site)
     challenges = [(await asked_further(site, who.person))["challenge"] for _ in range(4)]
