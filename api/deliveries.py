@@ -11,12 +11,13 @@ from msgspec import Struct
 from api.asking import ask, runtime_of
 from api.auth import may
 from api.bodies import JsonRequest
-from api.declared import COMMAND, CURSOR, PARAMETERS, TOKEN, declared
+from api.conditions import MinPosition, Prefer
+from api.declared import COMMAND, CURSOR, PARAMETERS, TOKEN, VIEW, declared
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
 from api.reasons import FieldError, InvalidParameters, NotPermitted
+from api.views import Reached, reached
 from commands.errors import NoSuchDelivery
 from commands.redrive_delivery import RedriveDelivery
-from events.errors import StoreUnavailable
 from projections.concerns import REACTIONS
 from queries.deliveries import STATUSES, DeliveryView, deliveries, delivery_by_id
 
@@ -54,7 +55,7 @@ class Deliveries(Controller):
         summary="What is owed, and what became of it",
         guards=[may("operations")],
         security=[{"token": []}],
-        responses=declared(TOKEN, PARAMETERS, NotPermitted, CURSOR, StoreUnavailable),
+        responses=declared(TOKEN, VIEW, NotPermitted, CURSOR),
     )
     async def deliveries(
         self,
@@ -64,18 +65,23 @@ class Deliveries(Controller):
         status: Status = None,
         reaction: Reaction = None,
         subject: Subject = None,
+        min_position: MinPosition = None,
+        prefer: Prefer = None,
     ) -> Response[DeliveryList]:
         """Of the newest events first. Filters combine."""
         user_id = _filters(status, reaction, subject)
         filters = {"status": status, "reaction": reaction, "subject": user_id}
         name = f"deliveries {status} {reaction} {user_id}"
         after = place_after(request, name, cursor, tuple[int, UUID])
+        demands = await _demands(request, min_position, prefer)
         page = await deliveries(
             runtime_of(request).reader, status=status, reaction=reaction, subject=user_id, after=after, limit=limit
         )
+        for demanded in demands:
+            demanded.hold(page.position)
         following = sealed_place(request, name, page.next)
         headers = page_headers(request, page.position, following, limit=limit, **filters)
-        return Response(DeliveryList(page.items, following), headers=headers)
+        return Response(DeliveryList(page.items, following), headers=headers | demands[0].applied)
 
     @get(
         "/{delivery_id:uuid}",
@@ -83,11 +89,17 @@ class Deliveries(Controller):
         summary="A delivery",
         guards=[may("operations")],
         security=[{"token": []}],
-        responses=declared(TOKEN, PARAMETERS, NotPermitted, NoSuchDelivery, StoreUnavailable),
+        responses=declared(TOKEN, VIEW, NotPermitted, NoSuchDelivery),
     )
-    async def delivery_by_id(self, request: JsonRequest, delivery_id: FromPath[UUID]) -> Response[DeliveryView]:
+    async def delivery_by_id(
+        self,
+        request: JsonRequest,
+        delivery_id: FromPath[UUID],
+        min_position: MinPosition = None,
+        prefer: Prefer = None,
+    ) -> Response[DeliveryView]:
         """What it is about, and what became of it so far."""
-        return await _told(request, delivery_id)
+        return await _told(request, delivery_id, min_position, prefer)
 
     @post(
         "/{delivery_id:uuid}/redrive",
@@ -125,8 +137,19 @@ def _filters(status: str | None, reaction: str | None, subject: str | None) -> U
     return user_id
 
 
-async def _told(request: JsonRequest, delivery_id: UUID) -> Response[DeliveryView]:
+async def _demands(request: JsonRequest, min_position: str | None, prefer: str | None) -> list[Reached]:
+    """What is demanded of each reaction, once it has come so far. Raises `InvalidParameters`, `ViewBehind`."""
+    return [await reached(request, None, min_position, prefer, name) for name in NAMES]
+
+
+async def _told(
+    request: JsonRequest, delivery_id: UUID, min_position: str | None = None, prefer: str | None = None
+) -> Response[DeliveryView]:
+    demands = await _demands(request, min_position, prefer)
     view, position = await delivery_by_id(runtime_of(request).reader, delivery_id)
+    for demanded in demands:
+        demanded.hold(position)
     if view is None:
         raise NoSuchDelivery
-    return Response(view, headers={"Event-Position": str(position), "Cache-Control": "no-store"})
+    headers = {"Event-Position": str(position), "Cache-Control": "no-store", **demands[0].applied}
+    return Response(view, headers=headers)

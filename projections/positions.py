@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 from uuid import UUID
@@ -22,6 +23,8 @@ TRIES: Final = 5
 LOOK_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.2
 START_SECONDS: Final = 5.0
+_VIEW: Final = re.compile(r"\w+_v[0-9]+")
+"""How views are named; whatever is named otherwise is a reaction."""
 
 
 class ViewBehind(Exception):
@@ -45,10 +48,11 @@ class Replaced(Exception):
 
 
 class Positions:
-    """Hears of every checkpoint that moves, on one connection for all waiters; one a process, with the reader's rights.
+    """Hears of every view's checkpoint that moves, on one connection for all waiters; one a process, with the reader's rights.
 
     And of which table serves a view: views are named without regard to that, as `users_v2`. While someone waits, the checkpoints are also read once a second, whoever and however many wait: for announcements
-    are only heard while the connection lives.
+    are only heard while the connection lives. A reaction announces nothing: it is known by its name, from these looks and from
+    one more when somebody begins to wait for it.
 
     What is known here is what was said, and no proof: anyone with a login can say something, and what was said of a
     commit that a crash took back is true no longer. So an answer that reflects less than was waited for is not given, and
@@ -109,7 +113,7 @@ class Positions:
 
     def doubted(self, view: str) -> None:
         """Forget where a view is said to stand, and read it."""
-        self._known.pop(self._serving.get(view, ""), None)
+        self._known.pop(self._consumer(view), None)
         self._forgotten += 1
         self._look.set()
 
@@ -135,13 +139,19 @@ class Positions:
         return partitions.get(subject_id.bytes[15] % len(partitions), 0)
 
     def _partitions(self, view: str) -> dict[int, int]:
-        return self._known.get(self._serving.get(view, ""), {})
+        return self._known.get(self._consumer(view), {})
+
+    def _consumer(self, view: str) -> str:
+        """The table that serves a view, or nothing while none does; a reaction is one by itself."""
+        return self._serving.get(view, "") if _VIEW.fullmatch(view) else view
 
     async def wait(self, view: str, subject_id: UUID | None, position: int, timeout: float) -> int:  # noqa: ASYNC109 - one error for all who wait in vain
-        """Return the view's position once it is at least `position`, for one subject or (None) for all.
+        """Return a view's or a reaction's position once it is at least `position`, for one subject or (None) for all.
 
         Those who are due at once return in the order in which they came. Raises `ViewBehind` after `timeout` seconds.
         """
+        if self.position(view, subject_id) < position and not _VIEW.fullmatch(view):
+            await self.look()
         if (reached := self.position(view, subject_id)) >= position:
             return reached
         waiter = Waiter(None if subject_id is None else subject_id.bytes[15], position)

@@ -45,7 +45,7 @@ class Reaction:
     async def step(self, connection: asyncpg.Connection, checkpoint: Checkpoint, recent: Recent | None = None) -> Step:
         """Write down what the next events call for, and move the checkpoint: both are on disk when this returns.
 
-        A checkpoint that moves alone does not wait for the disk: should it be lost, nothing is found again. Nobody waits for a reaction, so its positions are not announced.
+        A checkpoint that moves alone does not wait for the disk: should it be lost, nothing is found again. Few wait for a reaction, and they look: its positions are not announced.
         """
         ask = next_events if recent is None else recent.next_events
         found = await ask(connection, checkpoint, self._concern, looked=self._idling.looked(checkpoint))

@@ -1,12 +1,17 @@
 """What is owed because of what happened, and what became of it, over HTTP and at the console."""
 
+import asyncio
 from uuid import UUID
 
 import pytest
 from uuid_utils.compat import uuid4
 
+from events.connections import connect
+from projections.checkpoints import prepare, take
+from projections.reactions.emails import EMAILS
 from tests.api.console import muster, refused, told
 from tests.api.site import Site
+from tests.support import until
 
 
 async def owed(site: Site, *statuses: str) -> list[str]:
@@ -25,6 +30,19 @@ async def owed(site: Site, *statuses: str) -> list[str]:
         )
         ids.append(str(row["id"]))
     return ids
+
+
+async def react(site: Site) -> None:
+    """Write down what is owed because of what happened since the last time, as a worker does it."""
+    connection = await connect(site.database.url("projector"), "projector")
+    try:
+        await prepare(connection, {}, {EMAILS.name: 1})
+        checkpoint = await take(connection, EMAILS.name, 0)
+        assert checkpoint
+        await EMAILS.begin(connection, checkpoint)
+        await EMAILS.step(connection, checkpoint)
+    finally:
+        await connection.close()
 
 
 async def statuses(site: Site, ids: list[str]) -> list[str]:
@@ -91,3 +109,81 @@ async def test_the_operator_lists_and_redrives_at_the_console(fresh: Site):
     assert await statuses(fresh, ids) == ["waiting", "sent", "waiting", "waiting"]
     assert "There is no such delivery." in await refused(fresh, "deliveries", "redrive", str(UUID(int=1)))
     assert "Name an ID, or say --dead." in await refused(fresh, "deliveries", "redrive")
+
+
+async def test_are_shown_as_of_what_was_demanded_once_the_reaction_is_there(fresh: Site):
+    await react(fresh)
+    subject, positions = await fresh.registered(), fresh.app.process.positions
+    path, position = f"/v1/deliveries?subject={subject}", await fresh.head()
+    at_once = {"Min-Position": str(position), "Prefer": "wait=0"}
+    behind = await fresh.get(path, fresh.administrator, headers=at_once)
+    assert (behind.status_code, behind.json()["type"].rpartition("/")[2]) == (503, "view-behind")
+    in_time = {"Min-Position": str(position), "Prefer": "wait=10"}
+    waiting = asyncio.create_task(fresh.get(path, fresh.administrator, headers=in_time))
+
+    async def waited_for() -> bool:
+        return positions.waiting == 1
+
+    await until(waited_for)
+    await react(fresh)
+    listed = await waiting
+    assert listed.status_code == 200, listed.text
+    (item,) = listed.json()["items"]
+    assert (item["slot"], item["position"]) == ("verification", position)
+    assert (listed.headers["event-position"], listed.headers["preference-applied"]) == (str(position), "wait=10")
+    shown = await fresh.get(f"/v1/deliveries/{item['id']}", fresh.administrator, headers=at_once)
+    assert (shown.status_code, shown.json()) == (200, item)
+    assert (shown.headers["event-position"], shown.headers["preference-applied"]) == (str(position), "wait=0")
+    await fresh.registered()
+    await react(fresh)
+    newest = {"Min-Position": str(await fresh.head()), "Prefer": "wait=0"}
+    for one in (path, f"/v1/deliveries/{item['id']}"):
+        answer = await fresh.get(one, fresh.administrator, headers=newest)
+        assert answer.headers["event-position"] == newest["Min-Position"], "it was looked, for nothing was announced"
+
+
+async def test_a_position_of_a_reaction_that_was_only_announced_is_not_taken_for_reached(fresh: Site):
+    await react(fresh)
+    (delivery,), positions = await owed(fresh, "dead"), fresh.app.process.positions
+    await positions.look()
+    demand = {"Min-Position": str(await fresh.head() + 1_000), "Prefer": "wait=0"}
+
+    async def believed() -> bool:
+        await fresh.database.query(f"NOTIFY projected, '{EMAILS.name}:0:{2**62}'")
+        return positions.position(EMAILS.name) == 2**62
+
+    for path in ("/v1/deliveries", f"/v1/deliveries/{delivery}"):
+        await until(believed)
+        answer = await fresh.get(path, fresh.administrator, headers=demand)
+        assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (503, "view-behind")
+        await positions.look()
+
+
+async def test_are_behind_where_the_reaction_is_not_there_in_time(site: Site):
+    """Also one that there is not, which the reaction may be about to owe."""
+    (delivery,) = await owed(site, "dead")
+    demand = {"Min-Position": str(2**62), "Prefer": "wait=0"}
+    for path in ("/v1/deliveries", f"/v1/deliveries/{delivery}", f"/v1/deliveries/{uuid4()}"):
+        answer = await site.get(path, site.administrator, headers=demand)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.json()["type"].endswith("/problems/view-behind")
+
+
+@pytest.mark.parametrize("min_position", ["-1", "x", str(2**63)])
+async def test_what_is_no_position_is_refused(site: Site, min_position: str):
+    for path in ("/v1/deliveries", f"/v1/deliveries/{uuid4()}"):
+        answer = await site.get(path, site.administrator, headers={"Min-Position": min_position})
+        assert answer.status_code == 400
+        assert [error["parameter"] for error in answer.json()["errors"]] == ["Min-Position"]
+
+
+async def test_a_demand_is_declared_as_other_views_declare_it(site: Site):
+    paths = (await site.get("/openapi.json")).json()["paths"]
+
+    def said(path: str) -> tuple[object, ...]:
+        operation = paths[path]["get"]
+        taken = [parameter for parameter in operation["parameters"] if parameter["in"] == "header"]
+        return taken, operation["responses"]["503"], "Preference-Applied" in operation["responses"]["200"]["headers"]
+
+    assert said("/v1/deliveries") == said("/v1/deliveries/{delivery_id}") == said("/v1/users")
+    assert {parameter["name"] for parameter in paths["/v1/users"]["get"]["parameters"]} >= {"Min-Position", "Prefer"}

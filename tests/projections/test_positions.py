@@ -10,7 +10,9 @@ from uuid_utils.compat import uuid7
 
 from events.connections import connect
 from events.user import UserRegistered
+from projections.checkpoints import prepare, release, take
 from projections.positions import Positions, ViewBehind
+from projections.reactions.emails import EMAILS
 from projections.users import USERS
 from tests.projections.log import in_partition
 from tests.proxy import Proxy
@@ -220,3 +222,33 @@ async def test_nothing_is_known_once_the_connection_is_lost(database, log, view,
         await positions.wait(VIEW, None, position + 1, 1)
     assert positions.position(VIEW) == 0
     await positions.stop()
+
+
+async def test_a_reaction_which_announces_nothing_is_looked_for_once_for_all_who_wait(log, connection, positions):
+    await prepare(connection, {}, {EMAILS.name: 1})
+    await positions.start()
+
+    async def react() -> None:
+        checkpoint = await take(connection, EMAILS.name, 0)
+        assert checkpoint
+        await EMAILS.begin(connection, checkpoint)
+        await EMAILS.step(connection, checkpoint)
+        await release(connection, EMAILS.name, 0)
+
+    async def all_wait() -> Any:
+        return positions.waiting == 1_000
+
+    position = await log.add(uuid7(), registered)
+    await react()
+    begun, looks = time.monotonic(), positions.looks
+    known = await asyncio.gather(*(positions.wait(EMAILS.name, None, position, 0) for _ in range(1_000)))
+    assert known == [position] * 1_000
+    position = await log.add(uuid7(), registered)
+    waiting = [asyncio.create_task(positions.wait(EMAILS.name, None, position, 10)) for _ in range(1_000)]
+    await until(all_wait)
+    await react()
+    assert await asyncio.gather(*waiting) == [position] * 1_000
+    assert positions.looks - looks <= time.monotonic() - begun + 5
+    with pytest.raises(ViewBehind) as behind:
+        await positions.wait(EMAILS.name, None, position + 1, 0)
+    assert (behind.value.position, behind.value.reached) == (position + 1, position)
