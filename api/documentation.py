@@ -59,9 +59,14 @@ class ScalarPage(ScalarRenderPlugin):
         ).encode()
 
     def receive_router(self, router: Router) -> None:
-        """Add the script, and leave what is not there to the problems of the API."""
+        """Add the script, and leave what is not there to the problems of the API.
+
+        The framework would serve the document here too, as it is before `document` has finished it.
+        """
         router.register(_script)
-        router.routes[:] = [route for route in router.routes if "{" not in route.path]
+        router.routes[:] = [
+            route for route in router.routes if "{" not in route.path and not route.path.endswith("/openapi.json")
+        ]
 
 
 @get("/scalar.js", sync_to_thread=False)

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from litestar.routes import HTTPRoute
 
 from events.administrators import STREAM_ID as ADMINISTRATORS_ID
 from tests.api.factors import with_passkey
@@ -91,6 +92,13 @@ TABLE: dict[str, tuple[int, ...]] = {
     "problem_type": (200, 200, 200, 200, 200, 200, 200),
 }
 
+# Open to everyone: the pages that mails lead to, the document, and the page that shows it.
+UNDOCUMENTED = {
+    *(("GET", "/verify-email"), ("GET", "/reset-password"), ("GET", "/undo-email-change"), ("GET", "/unlock")),
+    *(("GET", "/withdraw-erasure"), ("GET", "/accept-invitation"), ("GET", "/sign-up")),
+    *(("GET", "/openapi.json"), ("GET", "/docs"), ("GET", "/docs/scalar.js")),
+}
+
 # Where the right answer depends on a secret that no caller has, everyone is refused alike.
 BODIES: dict[str, dict[str, Any]] = {
     "change_profile": {"display_name": "Ada"},
@@ -176,6 +184,17 @@ async def operations(shared_site):
 def test_every_route_stands_in_the_table(operations):
     assert operations.keys() == TABLE.keys()
     assert {len(row) for row in TABLE.values()} == {len(CALLERS)}
+
+
+def test_nothing_is_answered_that_stands_in_no_document_but_what_people_look_at(shared_site, operations):
+    there = {
+        (str(method), route.path_format)
+        for route in shared_site.app.framework.routes
+        for method in (route.methods if isinstance(route, HTTPRoute) else [type(route).__name__])
+        if method != "OPTIONS"
+    }
+    assert there - {*operations.values()} == UNDOCUMENTED
+    assert {*operations.values()} <= there
 
 
 @pytest.fixture(scope="module")
