@@ -5,11 +5,60 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.site import PASSWORD
+from tests.api.accepted import OTHERS, VERSIONED, Asked, about_a_view, operation_of
+from tests.api.site import PASSWORD, projected, served
+
+ACCEPTED = VERSIONED | OTHERS
 
 
 def keyed(key=None):
     return {"headers": {"Idempotency-Key": key or str(uuid4())}}
+
+
+async def is_answered_alike(site, name, asked):
+    headers = keyed()["headers"]
+    first = await asked.sent(site, headers)
+    assert first.status_code == asked.status, first.text
+    await site.registered()
+    asker = await asked.renewed() if asked.renewed else asked.asker
+    before = await site.head()
+    second = await asked.sent(site, headers, by=asker)
+    assert (second.status_code, second.content) == (first.status_code, first.content)
+    # A delivery is told as it is by now.
+    for header in ("etag", "location", *(() if name == "redrive_delivery" else ("event-position",))):
+        assert second.headers.get(header) == first.headers.get(header), header
+    assert await site.head() == before
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+async def test_whatever_is_sent_again_is_answered_alike_and_done_once(site, name):
+    await is_answered_alike(site, name, await ACCEPTED[name](site))
+
+
+async def test_so_are_the_first_sign_up_and_what_is_asked_about_a_view(database):
+    async with served(database) as site, projected(database):
+        email = site.new_email()
+        body = {"token": site.sign_up_token, "email": email, "password": PASSWORD}
+        await is_answered_alike(
+            site, "sign_up_first_administrator", Asked("POST", "/v1/administrators", body, status=201)
+        )
+        site.administrator = await site.seen(await site.signed_in(email))
+        for name, asked in (await about_a_view(site)).items():
+            await is_answered_alike(site, name, asked)
+
+
+async def test_is_taken_wherever_something_is_changed_but_by_an_import(site):
+    described = (await site.get("/openapi.json")).json()["paths"]
+    changing = {
+        operation["operationId"]: [parameter["name"] for parameter in operation.get("parameters", ())]
+        for methods in described.values()
+        for method, operation in methods.items()
+        if method != "get"
+    }
+    taking = {name for name, parameters in changing.items() if "Idempotency-Key" in parameters}
+    about_views = {"retry_parked_events", "discard_parked_event", "rebuild_projection"}
+    assert {*map(operation_of, ACCEPTED), *about_views, "sign_up_first_administrator"} == taking
+    assert changing.keys() - taking == {"import_users"}
 
 
 async def test_a_registration_that_is_sent_again_is_answered_alike_and_done_once(site):

@@ -2,7 +2,20 @@
 
 import asyncio
 
+import pytest
+
+from tests.api.accepted import OTHERS, VERSIONED
 from tests.api.site import PASSWORD
+
+# What each link does, and how those are answered who come too late.
+LINKS = {
+    "verify_email": ("link-spent", ["EmailVerified"]),
+    "undo_email_change": ("link-spent", ["EmailChangeUndone", "SessionEnded"]),
+    "reset_password": ("link-spent", ["PasswordReset", "SessionEnded"]),
+    "unlock_user, by link": ("link-spent", ["UserUnlocked"]),
+    "withdraw_erasure_by_link": ("link-spent", ["ErasureWithdrawn"]),
+    "accept_invitation": ("invitation-over", ["UserRegistered", "EmailVerified", "InvitationAccepted"]),
+}
 
 
 async def test_fifty_registrations_of_one_address_leave_one_account_that_can_sign_in(fresh):
@@ -32,13 +45,16 @@ async def test_one_refresh_token_used_twenty_times_at_once_has_one_successor(sit
     assert (await site.post("/v1/sessions/refresh", {"refresh_token": successors.pop()})).status_code == 200
 
 
-async def test_one_link_used_twenty_times_at_once_proves_once(site):
-    user_id = await site.registered()
+@pytest.mark.parametrize("name", LINKS)
+async def test_one_link_used_twenty_times_at_once_works_once(site, name):
+    refusal, events = LINKS[name]
+    asked = await (VERSIONED | OTHERS)[name](site)
     before = await site.head()
-    token = {"token": site.link(user_id)}
-    answers = await asyncio.gather(*(site.post(f"/v1/users/{user_id}/email/verify", token) for _ in range(20)))
-    assert sorted(answer.status_code for answer in answers) == [204] + [410] * 19
-    assert await site.events_after(before) == ["EmailVerified"]
+    answers = await asyncio.gather(*(asked.sent(site) for _ in range(20)))
+    assert sorted(answer.status_code for answer in answers) == [asked.status] + [410] * 19
+    refused = {answer.json()["type"].rpartition("/")[2] for answer in answers if answer.status_code == 410}
+    assert refused == {refusal}
+    assert await site.events_after(before) == events
 
 
 async def test_two_administrators_who_revoke_each_other_leave_one(fresh):
