@@ -9,6 +9,7 @@ from commands.errors import InvalidAddress
 TWINS = [
     ("ada@example.com", "ADA@EXAMPLE.COM"),
     ("ad\u00e1@example.com", "ada\u0301@example.com"),
+    ("\u0130@example.com", "i\u0307@example.com"),
     ("ada@ex\u00e4mple.com", "ada@xn--exmple-cua.com"),
     ("ada@example.com", "ada@\uff45xample.com"),
 ]
@@ -17,6 +18,8 @@ STRANGERS = [
     ("ada@example.com", "ada+1@example.com"),
     ("ada@example.com", "a.da@example.com"),
     ("i@example.com", "\u0131@example.com"),
+    ("i@example.com", "\u0130@example.com"),
+    ("\u0131@example.com", "\u0130@example.com"),
 ]
 NO_ADDRESSES = [
     "",

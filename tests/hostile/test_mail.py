@@ -79,6 +79,23 @@ async def test_a_forged_host_is_not_believed_where_links_are_asked_for(site, nam
     assert "evil" not in mail
 
 
+@pytest.mark.parametrize(
+    ("stored", "spelt"),
+    [
+        ("Grace.Hopper{n}@example.com", "grace.hopper{n}@EXAMPLE.COM"),
+        ("grace{n}@example.com", "GRACE{n}@\uff45xample.com"),
+    ],
+)
+async def test_a_reset_is_mailed_to_the_address_as_it_is_stored_however_it_is_spelt(site, stored, spelt):
+    number = await site.head()
+    stored, spelt = stored.format(n=number), spelt.format(n=number)
+    person = await site.person(email=stored)
+    assert (await site.post("/v1/password/reset", {"email": spelt})).status_code == 202
+    mail = await written(site, person.id, PasswordResetRequested)
+    assert [line for line in mail.splitlines() if line.startswith("To:")] == [f"To: {stored}"]
+    assert spelt.partition("@")[0] not in mail
+
+
 async def test_what_is_no_host_is_answered_by_nothing_that_was_sent(site, somebody):
     before = await site.head()
     answer = await site.post(

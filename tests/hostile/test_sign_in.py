@@ -11,6 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.migrating import migrated
+from commands.secrets import PASSWORD as KIND
+from commands.secrets import Secret
 from events.connections import connect
 from tests.api.process import Process
 from tests.api.site import PASSWORD, Site, settings_for
@@ -74,25 +76,47 @@ async def test_ones_own_address_and_the_products_name_are_refused(site):
         assert answer.status_code == 400, password
 
 
+NO_HASHES = {
+    "malformed": b"$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA",
+    "of an unknown scheme": b"$argon3$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$" + b"A" * 43,
+    "no text": b"\xff" * 97,
+}
+# What the alarm says.
+BROKEN = {
+    "gone": "The hash of somebody's password is gone",
+    "altered": "does not open: it was altered",
+    "malformed": "is malformed or of no known kind",
+    "of an unknown scheme": "is malformed or of no known kind",
+    "no text": "can't decode byte",
+}
+
+
 async def break_secrets(site: Site, subject: UUID, how: str) -> None:
     """Do what nobody can with the rights of the application."""
     owner = await connect(site.database.owner_url, "tests")
     if how == "gone":
         await owner.execute("DELETE FROM secrets WHERE subject_id = $1", subject)
-    else:
+    elif how == "altered":
         await owner.execute("UPDATE secrets SET sealed = sealed || '\\x00' WHERE subject_id = $1", subject)
+    else:
+        key = await site.database.keys.key_of(owner, subject)
+        assert key is not None
+        sealed = key.seal(NO_HASHES[how], Secret.place(subject, KIND, 1))
+        await owner.execute("UPDATE secrets SET sealed = $1 WHERE owner_id = $2 AND kind = $3", sealed, subject, KIND)
     await owner.close()
 
 
-@pytest.mark.parametrize("how", ["gone", "altered"])
-async def test_a_stored_hash_that_is_missing_or_broken_is_401_and_an_alarm(fresh, how):
-    person = await fresh.person()
-    await break_secrets(fresh, person.id, how)
+@pytest.mark.parametrize("how", BROKEN)
+async def test_a_stored_hash_that_is_missing_or_broken_is_401_and_an_alarm(site, how):
+    person = await site.person()
+    await break_secrets(site, person.id, how)
     with capture_logs() as logged:
-        answer = await fresh.post("/v1/sessions", {"email": person.email, "password": PASSWORD})
+        answer = await site.post("/v1/sessions", {"email": person.email, "password": PASSWORD})
     assert answer.status_code == 401
     assert answer.json()["type"].endswith("/problems/invalid-credentials")
-    assert [line["event"] for line in logged if line["log_level"] == "error"] == ["a stored password is broken"]
+    (alarm,) = [line for line in logged if line["log_level"] == "error"]
+    assert alarm["event"] == "a stored password is broken"
+    assert BROKEN[how] in str(alarm["exc_info"])
 
 
 async def test_an_account_without_a_password_is_401_and_no_alarm(fresh):
