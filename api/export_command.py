@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from api.looking import caught_up, reading
+from api.looking import caught_up, reading, tell_left_out
 from api.operating import Progress, operate, refuse
 from settings import Settings, master_keys
 
@@ -86,12 +86,7 @@ async def _export(settings: Settings, name: str, form: str, output: str, to: int
                 )
         except NotYet as refusal:
             refuse(f"{NAME}: {refusal}", 1)
-    if taken.parked:
-        click.echo(
-            f"{taken.parked} are left out, because {name} could not take in what happened to them: "
-            f"muster projections parked {name} tells why.",
-            err=True,
-        )
+    tell_left_out(taken.parked, name)
     click.echo(msgspec.json.encode(stamp), err=True)
 
 

@@ -15,7 +15,7 @@ from api.operating import as_json
 from api.tables import Table
 from settings import Settings, key_bytes
 
-__all__ = ["caught_up", "reading", "tell", "user_of"]
+__all__ = ["caught_up", "reading", "tell", "tell_left_out", "user_of"]
 
 PAGE: Final = 200
 PATIENCE_SECONDS: Final = 2.0
@@ -55,6 +55,17 @@ async def caught_up(
             )
             return
         await asyncio.sleep(0.02)
+
+
+def tell_left_out(number: int, *views: str) -> None:
+    """Say on standard error how many are left out, if any are, because one of these views does not know how they are now."""
+    if number:
+        of = f" {views[0]}" if len(views) == 1 else ""
+        click.echo(
+            f"{number} are left out, because {' or '.join(views)} could not take in what happened to them: "
+            f"muster projections parked{of} tells why.",
+            err=True,
+        )
 
 
 async def tell(

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Final
 
 import click
@@ -15,18 +16,18 @@ ON_A_TERMINAL_SECONDS: Final = 0.1
 class Meter:
     """Tells on standard error how work comes on: on a terminal in one line that is kept up to date, else now and then anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._terminal = sys.stderr.isatty()
-        self._begun = self._told = time.monotonic()
+        self._begun = self._told = clock()
         self._state = ""
         self._width = 0
 
     def at(self, state: str, done: int, total: int) -> None:
         """It is in this state, with so much done."""
-        now = time.monotonic()
+        now = self._clock()
         if state != self._state:
             self.end()
-            self._begun = now
         elif now - self._told < (ON_A_TERMINAL_SECONDS if self._terminal else TELLS_EVERY_SECONDS):
             return
         self._state, self._told = state, now
@@ -38,7 +39,7 @@ class Meter:
 
     def keys(self, done: int) -> None:
         """So many keys were compared."""
-        now = time.monotonic()
+        now = self._clock()
         if now - self._told >= (ON_A_TERMINAL_SECONDS if self._terminal else TELLS_EVERY_SECONDS):
             self._told = now
             self._write(f"{done:,} keys compared, {done / (now - self._begun):,.0f} a second")

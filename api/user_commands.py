@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 from api.api_key_commands import KEYS
 from api.arguments import Moment, Term, all_option, json_option, limit_option, user_argument
 from api.invitation_commands import INVITATIONS
-from api.looking import caught_up, reading, tell, user_of
+from api.looking import caught_up, reading, tell, tell_left_out, user_of
 from api.operating import as_json, operate
 from api.tables import Table, cell
 from api.user_changes import CHANGES
@@ -84,26 +84,31 @@ def list_users(
     """List users, the newest registrations first, or those for whom every filter holds.
 
     A TIME has its zone, as 2026-03-01T12:00:00Z. What was recorded before is shown, unless no worker runs: then standard
-    error tells how far the view has come.
+    error tells how far the view has come. Users to whom something happened that the view could not take in are left out:
+    standard error tells how many.
     """
 
     async def work(settings: Settings) -> None:
         from commands.errors import NoSuchUser
         from queries.user_filters import UserFilters
-        from queries.user_lists import place_of
+        from queries.user_lists import place_of, takes_names
         from queries.user_lists import users as page_of_users
 
         wanted = UserFilters(frozenset(statuses), frozenset(roles), **filters)
+        views = ("users", "user_names") if takes_names(wanted, sort) else ("users",)
+        left_out = 0
         async with reading(settings) as connection:
 
             async def position() -> int:
                 return (await page_of_users(connection, wanted, sort=sort, limit=1)).position
 
             async def ask(after: UUID | None, limit: int) -> Any:
+                nonlocal left_out
                 place = None if after is None else await place_of(connection, after, sort)
                 if place is None and after is not None:
                     raise NoSuchUser
                 page = await page_of_users(connection, wanted, sort=sort, after=place, limit=limit)
+                left_out = page.left_out
                 return Page(page.items, None if page.next is None else page.next.id)
 
             await caught_up(connection, position)
@@ -112,6 +117,7 @@ def list_users(
                 click.echo(f"{counted.count} in all.", err=True)
             table = Table("ID", "ADDRESS", "NAME", "STATUS", "ROLES", "REGISTERED (UTC)", "LAST SEEN (UTC)")
             await tell(ask, after, None if everything else limit, table, _row, json=json)
+        tell_left_out(left_out, *views)
 
     operate("muster users list", work)
 

@@ -17,13 +17,22 @@ from projections.folding import fold_whole
 from projections.read_model import ReadModel, Row
 from projections.rows import Rows
 
-__all__ = ["Builder", "create", "finish"]
+__all__ = ["Builder", "BuiltWrongly", "create", "finish"]
 
 R = TypeVar("R", bound=Row)
 REFUSED: Final = (*REFUSED_DATA, OverflowError, TypeError, ValueError)
 """What the table says of data that it does not take, or asyncpg before it is asked."""
 
 INDEX_MEMORY: Final = "256MB"
+
+
+class BuiltWrongly(Exception):
+    """A new table is not what the log makes of it, and does not get to serve: a fault of Muster's, or of the disk."""
+
+    def __init__(self, table: str, how: str) -> None:
+        super().__init__(
+            f"{table} was built wrongly: {how}. Report it, with what muster projections verify says of the table that serves."
+        )
 
 
 class Builder(Generic[R]):
@@ -100,16 +109,18 @@ async def create(connection: asyncpg.Connection, model: ReadModel[Any]) -> None:
 async def finish(connection: asyncpg.Connection, model: ReadModel[Any], reader: str, rows: int) -> None:
     """Give a table that is filled its key and its indexes, let the planner know it and the reader's role read it.
 
-    Raises RuntimeError when it does not have as many rows as were copied: then some were lost, or another wrote too.
+    Raises `BuiltWrongly` when it does not have the rows that were copied: then some were lost, or another wrote too.
     """
     table = model.table
     await connection.execute(f"SET maintenance_work_mem = '{INDEX_MEMORY}'")
-    await connection.execute(ddl(AddConstraint(table.primary_key, isolate_from_table=False)))
+    try:
+        await connection.execute(ddl(AddConstraint(table.primary_key, isolate_from_table=False)))
+    except asyncpg.UniqueViolationError:
+        raise BuiltWrongly(model.consumer, "it has rows twice") from None
     for index in sorted(table.indexes, key=lambda index: str(index.name)):
         await connection.execute(ddl(CreateIndex(index)))
     await connection.execute(f"ANALYZE {table.fullname}")
     found = await connection.fetchval(f"SELECT count(*) FROM {table.fullname}")  # noqa: S608 - a name of ours
     if found != rows:
-        msg = f"{table.fullname} has {found} rows instead of the {rows} that were copied."
-        raise RuntimeError(msg)
+        raise BuiltWrongly(model.consumer, f"it has {found} rows instead of the {rows} that were copied")
     await Rows(model).open_to(connection, reader)

@@ -19,7 +19,7 @@ from events.store import head
 from projections import rebuilds
 from projections.anew import KeyRange, Unfoldable, key_ranges
 from projections.builders import Build, Builds, builders
-from projections.building import create, finish
+from projections.building import BuiltWrongly, create, finish
 from projections.checkpoints import begin_at
 from projections.dropping import drop_leftovers
 from projections.keeping import Store, kept_up
@@ -60,16 +60,6 @@ Told = Callable[[str, int, int], None]
 
 def _nobody(_state: str, _done: int, _total: int) -> None:
     pass
-
-
-class BuiltWrongly(Exception):
-    """A new table is not what the log makes of it, and does not get to serve: a fault of Muster's, or of the disk."""
-
-    def __init__(self, table: str, differing: int, keys: int) -> None:
-        super().__init__(
-            f"{table} was built wrongly: {differing} of {keys} keys that were held against the log differ. Report it, with "
-            "what muster projections verify says of the table that serves."
-        )
 
 
 class Rebuilding:
@@ -242,7 +232,8 @@ class Rebuilding:
                     return True
                 verified = await verifier.verify(connection, after=row["first"], until=row["last"])
                 if not verified.equal:
-                    raise BuiltWrongly(model.consumer, verified.differing_keys, verified.keys)
+                    differ = f"{verified.differing_keys} of {verified.keys} keys that were held against the log differ"
+                    raise BuiltWrongly(model.consumer, differ)
         except NotComparable:  # it was divided anew this moment
             return False
         finally:

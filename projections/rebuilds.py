@@ -67,11 +67,15 @@ class Rebuild(Struct, frozen=True):
 
 
 async def rebuilds(connection: Reading, name: str | None = None) -> list[Rebuild]:
-    """How the rebuilds of a read model are, or of all of them."""
+    """How the rebuilds of a read model are, or of all of them.
+
+    One that ended when its table had just got to serve, and could not say so any more, is done.
+    """
     rows = await connection.fetch(
         f"""SELECT name, version, state, target, processes, done, total, {_ALIVE} AS alive, cause, asked_at, begun_at, told_at,
-            extract(epoch FROM told_at - begun_at)::float8 AS seconds
-        FROM rebuilds WHERE $1::text IS NULL OR name = $1 ORDER BY name, version""",  # noqa: S608 - made of constants
+            extract(epoch FROM told_at - begun_at)::float8 AS seconds, target IN (serving, previous) AS has_served
+        FROM rebuilds LEFT JOIN read_models USING (name, version)
+        WHERE $1::text IS NULL OR name = $1 ORDER BY name, version""",  # noqa: S608 - made of constants
         name,
     )
     return [_rebuild(row) for row in rows]
@@ -79,10 +83,11 @@ async def rebuilds(connection: Reading, name: str | None = None) -> list[Rebuild
 
 def _rebuild(row: asyncpg.Record) -> Rebuild:
     rate = row["done"] / row["seconds"] if row["state"] == BUILDING and row["seconds"] else 0.0
+    is_over = row["state"] == FOLLOWING and row["has_served"] and not row["alive"]
     return Rebuild(
         name=row["name"],
         version=row["version"],
-        state=row["state"],
+        state=DONE if is_over else row["state"],
         table=row["target"],
         processes=row["processes"],
         done=row["done"],

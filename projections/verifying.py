@@ -19,7 +19,8 @@ from projections.rows import Rows, Stored
 __all__ = ["Difference", "Verified", "Verifier"]
 
 R = TypeVar("R", bound=Row)
-ROWS_AT_ONCE: Final = 10_000
+AT_ONCE: Final = 10_000
+"""Rows, and events, that are in memory at a time; a key has all of its own there."""
 
 
 class Difference(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,12 +70,14 @@ class Verifier(Generic[R]):
         *,
         found: Callable[[Difference], None] = lambda _difference: None,
         progress: Callable[[int], None] = lambda _keys: None,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._model = model
         self._master = master
         self._rows = Rows(model)
         self._found = found
         self._progress = progress
+        self._at_once = at_once
 
     async def verify(
         self,
@@ -94,11 +97,13 @@ class Verifier(Generic[R]):
             moment = await Moment.of(connection, self._model.consumer)
             verified = Verified(table=self._model.consumer, position=min(moment.positions), parked=moment.parked)
             passed_over = await discarded(connection, self._model.name)
-            anew = Anew(self._model, self._master, until=max(moment.positions), discarded=passed_over)
+            anew = Anew(
+                self._model, self._master, until=max(moment.positions), discarded=passed_over, at_once=self._at_once
+            )
             stored = await self._rows.stored(connection, after, until)
             async for page in anew.keys(connection, after, until):
                 await self._compare_all(connection, moment, verified, page, stored, repairer)
-            while rows := await stored.until(until, ROWS_AT_ONCE):
+            while rows := await stored.until(until, self._at_once):
                 await self._compare(connection, moment, verified, (), rows, repairer)
         return verified
 
@@ -113,7 +118,7 @@ class Verifier(Generic[R]):
     ) -> None:
         """A page of keys and whatever rows stand up to the last of them, which may be more than fit."""
         last = page[-1].key if page else FIRST
-        while rows := await stored.until(last, ROWS_AT_ONCE):
+        while rows := await stored.until(last, self._at_once):
             reached = max(rows)
             here = [folded for folded in page if folded.key <= reached]
             page = page[len(here) :]

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -15,10 +16,12 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict
+from sqlalchemy import JSON
 from uuid_utils.compat import uuid7
 
 from api.cli import main
 from events.codec import personal_fields
+from events.session import SessionEnded, SessionStarted
 from events.user import (
     AdministratorsMetadataChanged,
     DisplayNameChanged,
@@ -39,10 +42,11 @@ from queries.deliveries import deliveries
 from queries.exports import Field
 from tests.api.exported import READERS
 from tests.api.site import environment_for
-from tests.projections.conftest import connection, log, reader_pool, view
-from tests.support import until
+from tests.projections.conftest import connection, log, partitioned, reader_pool, view
+from tests.queries.past import Fact, Past
+from tests.support import NOON, until
 
-__all__ = ["connection", "log", "reader_pool", "view"]
+__all__ = ["connection", "log", "partitioned", "reader_pool", "view"]
 
 AWKWARD = ['"', ",", "a\nb", "", "\\N", "null", "İ\u0301", "\u2028", "{}", "=1+1"]
 
@@ -66,8 +70,10 @@ def fields(stamp: dict[str, Any]) -> list[Field]:
 
 
 async def rows_of_view(view) -> list[dict[str, Any]]:
-    rows = await view.database.query(f"SELECT * FROM views.{view.model.consumer} ORDER BY 1")
-    return [dict(row) | {"metadata": json.loads(row["metadata"])} for row in rows]
+    model = view.model
+    rows = await view.database.query(f"SELECT * FROM views.{model.consumer} ORDER BY {', '.join(model.identity)}")
+    documents = [column.name for column in model.table.columns if isinstance(column.type, JSON)]
+    return [dict(row) | {name: json.loads(row[name]) for name in documents} for row in rows]
 
 
 async def crowd(log, number: int = 3) -> None:
@@ -82,6 +88,19 @@ async def crowd(log, number: int = 3) -> None:
             *([RoleGranted(text)] if text else []),
             OwnMetadataChanged(entries),
         )
+
+
+async def days_of(log) -> None:
+    """What happened to two people on several days, before anything else: of two sessions each, one is over."""
+    facts: list[Fact] = []
+    for number, person in enumerate([uuid7(), uuid7()]):
+        facts.append(Fact(NOON, person, UserRegistered(f"early{number}@example.com")))
+        for day in (1, 4):
+            at, session_id = NOON + timedelta(days=day, microseconds=number), uuid7()
+            facts.append(Fact(at, person, SessionStarted(person, "password"), session_id))
+            if day == 1:
+                facts.append(Fact(at + timedelta(hours=1), person, SessionEnded(), session_id))
+    await Past(facts).write(log)
 
 
 async def owed(log, connection) -> None:
@@ -99,18 +118,38 @@ async def owed(log, connection) -> None:
     )
 
 
-@pytest.mark.parametrize("form", READERS)
-async def test_a_view_is_exported_row_by_row(log, view, tmp_path, form):
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+async def test_a_view_is_exported_row_by_row(log, partitioned, tmp_path, model):
+    await days_of(log)
     await crowd(log, len(AWKWARD))
+    view = await partitioned(1, model)
     await view.catch_up()
-    file = tmp_path / f"users.{form}"
-    stamp = told(await exported(log.database, "users", "--format", form, "--output", str(file), "--personal"))
-    assert READERS[form](file.read_bytes(), fields(stamp)) == await rows_of_view(view)
-    assert (stamp["name"], stamp["rows"], stamp["left_out"]) == ("users", len(AWKWARD), [])
-    assert stamp["position"] == (await log.positions())[-1][0]
-    assert stamp["bytes"] == file.stat().st_size
-    assert stamp["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert file.stat().st_mode & 0o777 == 0o600
+    rows = await rows_of_view(view)
+    assert len(rows) >= 4
+    for form, read in READERS.items():
+        file = tmp_path / f"{model.name}.{form}"
+        stamp = told(await exported(log.database, model.name, "--format", form, "--output", str(file), "--personal"))
+        assert read(file.read_bytes(), fields(stamp)) == rows
+        assert (stamp["name"], stamp["rows"], stamp["left_out"]) == (model.name, len(rows), [])
+        assert stamp["position"] == (await log.positions())[-1][0]
+        assert stamp["bytes"] == file.stat().st_size
+        assert stamp["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+        assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("form", READERS)
+async def test_what_takes_several_batches_is_whole_and_in_order(log, view, monkeypatch, form):
+    await crowd(log, 5)
+    await view.catch_up()
+    at_once = await exported(log.database, "log", "--format", form, "--personal")
+    for module in ("exports", "log_exports"):
+        monkeypatch.setattr(f"queries.{module}.ROWS_AT_ONCE", 2)
+    of_view = await exported(log.database, "users", "--format", form, "--personal")
+    assert READERS[form](of_view.stdout_bytes, fields(told(of_view))) == await rows_of_view(view)
+    of_log = await exported(log.database, "log", "--format", form, "--personal")
+    events = READERS[form](of_log.stdout_bytes, fields(told(of_log)))
+    assert [(event["position"], event["type"]) for event in events] == await log.positions()
+    assert events == READERS[form](at_once.stdout_bytes, fields(told(at_once)))
 
 
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

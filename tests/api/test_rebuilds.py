@@ -13,6 +13,7 @@ from events.connections import connect
 from projections.asked import AskedFor
 from projections.keeping import Store
 from projections.models import MODELS
+from projections.rebuilds import hold
 from projections.users import USERS
 from tests.api.console import muster, refused, told
 from tests.api.site import Site
@@ -172,6 +173,49 @@ def test_progress_is_one_line_on_a_terminal_and_plain_lines_elsewhere(capsys, mo
         meter.end()
         told = capsys.readouterr().err
         assert told.strip().split(between) == [f"{state}: {done:,} of {total:,} events" for state, done, total in steps]
+
+
+def test_progress_is_told_with_how_fast_it_goes_and_how_long_it_takes(capsys):
+    now = [100.0]
+    meter = Meter(lambda: now[0])
+    steps = [(2, 3_000), (0.5, 4_000), (1.5, 7_000), (2, 9_000)]
+    for seconds, done in steps:
+        now[0] += seconds
+        meter.at("building", done, 9_000)
+    meter.at("indexing", 9_000, 9_000)
+    assert capsys.readouterr().err.splitlines() == [
+        "building: 3,000 of 9,000 events, 1,500 a second, 4 s left",
+        "building: 7,000 of 9,000 events, 1,750 a second, 1 s left",
+        "building: 9,000 of 9,000 events, 1,500 a second, 0 s left",
+        "indexing: 9,000 of 9,000 events",
+    ]
+    meter = Meter(lambda: now[0])
+    for seconds, done in ((0.5, 4_000), (1.5, 9_000)):
+        now[0] += seconds
+        meter.keys(done)
+    assert capsys.readouterr().err == "9,000 keys compared, 4,500 a second\n"
+
+
+async def test_a_rebuild_is_told_with_how_fast_it_goes_and_how_long_it_takes(fresh: Site):
+    await fresh.database.query(
+        "INSERT INTO rebuilds (name, version, state, by_workers, target, processes, done, total, begun_at, told_at) "
+        "VALUES ('users', $1, 'building', false, $2, 2, 3000, 9000, now() - interval '2 seconds', now())",
+        USERS.version,
+        f"{USERS.view}_1",
+    )
+    (rebuild,) = (await status(fresh))["rebuilds"]
+    assert (rebuild["done"], rebuild["total"], rebuild["alive"]) == (3_000, 9_000, False)
+    assert (rebuild["rate"], rebuild["seconds_left"]) == (1_500, 4)
+    told_so = f"users: the rebuild as {USERS.view}_1 is building: 3,000 of 9,000 events, 1,500 a second, 4 s left"
+    assert f"{told_so}; nobody works on it now.\n" in (await muster(fresh, "projections")).stdout
+    holder = await connect(fresh.database.url("projector"), "holder")
+    await hold(holder, USERS)
+    assert f"{told_so}.\n" in (await muster(fresh, "projections")).stdout
+    await holder.close()
+    await fresh.database.query("UPDATE rebuilds SET state = 'indexing', done = 9000")
+    (rebuild,) = (await status(fresh))["rebuilds"]
+    assert (rebuild["rate"], rebuild["seconds_left"]) == (0, None)
+    assert "is indexing: 9,000 of 9,000 events; nobody" in (await muster(fresh, "projections")).stdout
 
 
 @pytest.mark.parametrize("path", ["/v1/users", "/v1/me"])

@@ -10,7 +10,8 @@ from tests.api.factors import enrolled, with_passkey
 from tests.api.keyed import issued
 from tests.api.site import PASSWORD, Site, environment_for, served
 from tests.api.test_cli import run
-from tests.support import Database
+from tests.api.test_projections import broken, parked
+from tests.support import Database, until
 
 
 async def test_someone_is_registered_with_a_password_that_is_no_argument(site: Site):
@@ -126,6 +127,23 @@ async def test_users_are_listed_by_the_filters_that_the_api_has(fresh: Site):
 )
 async def test_filters_that_are_none_are_refused(site: Site, options: tuple[str, ...], why: str):
     assert why in await refused(site, "users", "list", *options)
+
+
+async def test_of_whom_something_is_parked_is_left_out_of_the_list_and_counted(fresh: Site):
+    person = await fresh.seen(await fresh.person())
+    await broken(fresh, person)
+    await until(lambda: parked(fresh))
+    listed = await muster(fresh, "users", "list")
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["ID", str(fresh.administrator.id)]
+    assert listed.stderr == (
+        "1 are left out, because users could not take in what happened to them: "
+        "muster projections parked users tells why.\n"
+    )
+    by_name = await muster(fresh, "users", "list", "--sort", "name", "--count")
+    assert by_name.stderr == (
+        "1 in all.\n1 are left out, because users or user_names could not take in what happened to them: "
+        "muster projections parked tells why.\n"
+    )
 
 
 async def test_what_was_just_done_is_listed(site: Site):

@@ -24,7 +24,7 @@ from projections.published import publish_what_serves
 from projections.published_views import EDITION, PUBLISHED
 from projections.read_model import ReadModel
 from projections.rebuilding import BuiltWrongly, Rebuilding
-from projections.rebuilds import RebuildUnderWay, ask, hold, rebuilds
+from projections.rebuilds import Rebuild, RebuildUnderWay, ask, hold, let_go, rebuilds
 from projections.rolling_back import roll_back
 from projections.rows import Rows
 from projections.serving import NothingKept, Serving, serving, serving_table, swap
@@ -59,6 +59,16 @@ async def rebuild(store: Store, model: ReadModel[Any] = USERS, killed_at: int = 
             raise Killed
 
     return await Rebuilding(store, model, 2, told=tell, **how).run(0)
+
+
+async def left(view, model: ReadModel[Any] = USERS) -> Rebuild:
+    """What is told of a rebuild that nobody works on; a session that was hung up on lets go of its locks a moment later."""
+
+    async def ended() -> list[Rebuild]:
+        return [rebuild for rebuild in await rebuilds(view.connection, model.name) if not rebuild.alive]
+
+    (told,) = await until(ended)
+    return told
 
 
 async def tables(database) -> set[str]:
@@ -182,12 +192,7 @@ async def test_stops_at_an_event_that_it_cannot_take_until_that_is_discarded(dat
     assert (stopped.value.position, stopped.value.key) == (position, bob)
     assert "RuntimeError" in stopped.value.cause
     assert "ada@example.com" not in str(stopped.value)
-
-    async def left() -> Any:
-        """A session that was hung up on lets go of its locks a moment later."""
-        return [rebuild for rebuild in await rebuilds(view.connection, TAGS.name) if not rebuild.alive]
-
-    (told,) = await until(left)
+    told = await left(view, TAGS)
     assert (told.state, told.cause) == ("stopped", str(stopped.value))
     assert await tables(database) == {TAGS.view}
     assert await serving_table(view.connection, TAGS) == TAGS.view
@@ -287,13 +292,51 @@ async def test_a_table_that_was_built_wrongly_never_serves(database, log, view, 
         await Rebuilding(store, USERS, 1, told=tell, by_workers=by_workers).run(0)
     assert await tables(database) == {USERS.view}
     assert await serving_table(view.connection, USERS) == USERS.view
-
-    async def left() -> Any:
-        return [one for one in await rebuilds(view.connection, USERS.name) if not one.alive]
-
-    (told,) = await until(left)
+    told = await left(view)
     assert told.state == "stopped"
     assert "built wrongly" in (told.cause or "")
+
+
+@pytest.mark.parametrize(
+    ("spoiling", "why"),
+    [
+        ("DELETE FROM {0} WHERE id = (SELECT id FROM {0} LIMIT 1)", r"it has [0-9]+ rows instead of the [0-9]+"),
+        ("INSERT INTO {0} SELECT * FROM {0} LIMIT 1", "it has rows twice"),
+    ],
+    ids=["lacking", "twice"],
+)
+async def test_a_table_that_lacks_rows_or_has_some_twice_never_serves(database, log, view, store, spoiling, why):
+    await people(log)
+    writing: list[asyncio.Task[Any]] = []
+
+    def tell(state: str, _done: int, _total: int) -> None:
+        if state == "building" and not writing:
+            sql = spoiling.format(f"views.{USERS.view}_1")
+            writing.append(asyncio.ensure_future(view.connection.execute(sql)))
+
+    with pytest.raises(BuiltWrongly, match=why) as wrong:
+        await Rebuilding(store, USERS, 1, told=tell, range_events=7).run(0)
+    assert await writing[0] in ("DELETE 1", "INSERT 0 1")
+    assert await tables(database) == {USERS.view}
+    assert await serving_table(view.connection, USERS) == USERS.view
+    told = await left(view)
+    assert (told.state, told.cause) == ("stopped", str(wrong.value))
+
+
+async def test_one_that_died_when_its_table_had_got_to_serve_is_done(database, log, view, store):
+    await log.add(uuid7(), registered)
+    await view.catch_up()
+    table = await rebuild(store)
+    await database.query("UPDATE rebuilds SET state = 'following'")  # the last thing that such a one has said
+    told = await left(view)
+    assert (told.state, told.table) == ("done", table)
+    await hold(view.connection, USERS)
+    assert [told.state for told in await rebuilds(view.connection)] == ["following"], "somebody goes on with it"
+    await let_go(view.connection, USERS)
+    assert await rebuild(store, by_workers=True) == table, "and makes no other"
+    await database.query("UPDATE rebuilds SET state = 'following'")
+    assert await roll_back(store, USERS) == USERS.view
+    assert (await left(view)).state == "done"
 
 
 async def test_a_dead_rebuild_whose_table_a_restored_database_is_without_begins_anew(database, log, view, store):

@@ -1,18 +1,20 @@
 """What a table shows is held against the log: what differs is found, told and put right, and nothing else."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 from uuid_utils.compat import uuid7
 
 from events.connections import connect
 from events.user import DisplayNameChanged, EmailVerified, RegistrationSuperseded, RoleGranted, UserRegistered
+from projections.anew import LAST
 from projections.checkpoints import release, take
 from projections.moments import NotComparable
 from projections.users import USERS
 from projections.verifying import Difference, Verifier
 from tests.projections.log import in_partition
-from tests.projections.terms import TERMS
+from tests.projections.terms import TERMS, Term
 from tests.projections.test_engine import TAGS
 from tests.support import until
 
@@ -85,6 +87,39 @@ async def test_tells_which_of_several_rows_of_a_key_it_is(log, partitioned, repa
     assert difference.identity == {"user_id": ada, "role": "analyst", "begun": 2}
     assert difference.columns == ["others"]
     assert (await verify(view))[0].equal
+
+
+async def test_however_few_are_looked_at_at_once_the_same_is_found_and_put_right(log, partitioned, repairing):
+    view = await partitioned(2, TERMS)
+    people = sorted(uuid7() for _ in range(7))
+    strangers = [UUID(int=1), UUID(int=people[3].int + 1), LAST]
+    for person in people:
+        await log.add(person, *map(RoleGranted, ("auditor", "analyst", "administrator")))
+    await view.catch_up()
+
+    async def rows() -> dict[UUID, list[Term]]:
+        return {key: sorted(rows, key=repr) for key, rows in (await view.whole([*people, *strangers])).items()}
+
+    right = await rows()
+    planted = {people[0]: ["missing"], people[2]: ["wrong"], people[4]: ["missing"] * 3, people[6]: ["wrong"]}
+    planted |= {stranger: ["additional"] * 3 for stranger in strangers}
+    for at_once in range(1, 8):
+        await change(view, "DELETE FROM {} WHERE user_id = $1 AND role = 'analyst'", people[0])
+        await change(view, "UPDATE {} SET others = 9 WHERE user_id = ANY($1) AND begun = 3", [people[2], people[6]])
+        await change(view, "DELETE FROM {} WHERE user_id = $1", people[4])
+        copied = "SELECT added, role, begun, others, position FROM {0}, unnest($2::uuid[]) AS added WHERE user_id = $1"
+        await change(view, "INSERT INTO {0} (user_id, role, begun, others, position) " + copied, people[1], strangers)
+        found: list[Difference] = []
+        steps: list[int] = []
+        verifier = Verifier(
+            view.model, view.database.master, found=found.append, progress=steps.append, at_once=at_once
+        )
+        verified = await verifier.verify(view.connection, repairing=repairing)
+        told = [(difference.key, difference.kind) for difference in found]
+        assert told == [(key, kind) for key in sorted(planted) for kind in planted[key]]
+        assert (verified.keys, verified.rows, verified.differing_keys, verified.repaired_keys) == (10, 26, 7, 7)
+        assert (len(steps) > 1, steps, steps[-1]) == (True, sorted(steps), 10)
+        assert await rows() == right
 
 
 async def test_what_was_not_taken_in_yet_is_no_difference(log, partitioned):
