@@ -1,37 +1,49 @@
 """Whatever happened, however it is cut into batches and partitions, and however often it is divided anew: the same rows."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from itertools import groupby
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from events.codec import has_personal_fields, personal_fields
 from events.data_keys import DataKeys
-from events.event import Recorded
+from events.event import Event, Recorded
 from events.personal import FORGOTTEN
-from events.session import RefreshTokenReused, SessionContinued, SessionEnded, SessionStarted, SteppedUp
+from events.session import SessionEnded, SessionEvent, SessionStarted, SteppedUp
 from events.store import read_log
 from events.user import (
+    AdministratorsMetadataChanged,
     DisplayNameChanged,
+    EmailChanged,
+    EmailChangeRequested,
+    EmailChangeUndone,
     EmailVerified,
     ErasureRequested,
-    ErasureWithdrawn,
+    FormerAddressReleased,
+    LocaleChanged,
+    OwnMetadataChanged,
     PasskeyAdded,
-    PasswordChanged,
+    PasskeyCountWentBack,
+    PasskeyRemoved,
+    PictureChanged,
+    RecoveryCodesIssued,
     RecoveryCodeUsed,
     RegistrationSuperseded,
     RoleGranted,
     RoleRevoked,
     ServiceAccountCreated,
-    SignedOutEverywhere,
-    TotpConfirmed,
+    TimeZoneChanged,
     UserErased,
+    UserEvent,
     UserImported,
     UserLocked,
     UserRegistered,
@@ -44,36 +56,98 @@ from tests.projections.terms import OPEN_TERMS, TERMS
 from tests.support import NOON, History
 
 PEOPLE = 3
-superseded = RegistrationSuperseded(uuid7())
-moments = st.none() | st.just(NOON - timedelta(days=400))
-facts = st.one_of(
-    st.builds(UserRegistered, st.sampled_from(["a@example.com", "b@example.com"])),
-    st.builds(UserImported, st.sampled_from(["a@example.com", "c@example.com"]), st.booleans(), registered_at=moments),
-    st.just(EmailVerified()),
-    st.just(VerificationRequested()),
-    st.builds(DisplayNameChanged, st.none() | st.text("abc", max_size=3)),
-    st.builds(RoleGranted, st.sampled_from(["auditor", "analyst"])),
-    st.builds(PasskeyAdded, st.just(UUID(int=7)), st.text("abc", min_size=1, max_size=3)),
-    st.builds(RoleRevoked, st.sampled_from(["auditor", "analyst"])),
-    st.sampled_from([SignedOutEverywhere(), UserLocked(NOON), PasswordChanged(), TotpConfirmed(), RecoveryCodeUsed(9)]),
-    st.sampled_from([ErasureRequested(NOON), ErasureWithdrawn()]),
-    st.sampled_from([superseded, UserErased()]),
-    st.builds(ServiceAccountCreated, st.sampled_from(["billing", "reports"])),
-)
 SESSIONS_EACH = 2
-of_sessions = st.tuples(
-    st.integers(0, SESSIONS_EACH - 1),
-    st.sampled_from(
-        [
-            SessionStarted(uuid7(), "password"),
-            SessionContinued(),
-            SteppedUp("totp"),
-            SessionEnded(),
-            RefreshTokenReused(),
-        ]
-    ),
+OF_USERS: tuple[type[Event], ...] = get_args(UserEvent)
+OF_SESSIONS: tuple[type[Event], ...] = get_args(SessionEvent)
+
+addresses = st.sampled_from(["a@example.com", "b@example.com", "c@example.com"])
+names = st.none() | st.text("abc", max_size=3)
+locales = st.sampled_from([None, "de", "pt-BR"])
+time_zones = st.sampled_from([None, "Europe/Berlin"])
+pictures = st.sampled_from([None, "https://example.com/a.png"])
+values = st.sampled_from([None, True, 7, 0.5, "seven", {"of": [7, None]}])
+entries = st.dictionaries(st.sampled_from(["team", "note"]), values).map(lambda noted: tuple(noted.items()))
+roles = st.sampled_from(["auditor", "analyst"])
+passkeys = st.sampled_from([UUID(int=7), UUID(int=8)])
+methods = st.sampled_from(["password", "passkey"])
+superseded = RegistrationSuperseded(uuid7())
+FIELDS: dict[type[Event], dict[str, st.SearchStrategy[Any]]] = {
+    UserRegistered: {
+        "email": addresses,
+        "display_name": names,
+        "locale": locales,
+        "mailed": st.sampled_from([UNSET, {"verification": (NOON,)}]),
+    },
+    UserImported: {
+        "email": addresses,
+        "email_verified": st.booleans(),
+        "display_name": names,
+        "locale": locales,
+        "time_zone": time_zones,
+        "picture_url": pictures,
+        "own_metadata": entries,
+        "administrators_metadata": entries,
+        "external_id": st.sampled_from([None, "17"]),
+        "registered_at": st.sampled_from([None, NOON - timedelta(days=400)]),
+    },
+    ServiceAccountCreated: {"name": st.sampled_from(["billing", "reports"])},
+    RegistrationSuperseded: {"by": st.just(superseded.by)},
+    EmailChangeRequested: {"email": addresses},
+    EmailChanged: {"email": addresses},
+    EmailChangeUndone: {"email": addresses},
+    FormerAddressReleased: {"email": addresses},
+    DisplayNameChanged: {"display_name": names},
+    LocaleChanged: {"locale": locales},
+    TimeZoneChanged: {"time_zone": time_zones},
+    PictureChanged: {"picture_url": pictures},
+    OwnMetadataChanged: {"changes": entries},
+    AdministratorsMetadataChanged: {"changes": entries},
+    RoleGranted: {"role": roles},
+    RoleRevoked: {"role": roles},
+    UserLocked: {"until": st.just(NOON)},
+    ErasureRequested: {"due_at": st.just(NOON)},
+    RecoveryCodesIssued: {"count": st.just(10)},
+    RecoveryCodeUsed: {"left": st.integers(0, 9)},
+    PasskeyAdded: {"passkey_id": passkeys, "label": st.text("abc", min_size=1, max_size=3)},
+    PasskeyRemoved: {"passkey_id": passkeys},
+    PasskeyCountWentBack: {"passkey_id": passkeys},
+    SessionStarted: {"user_id": st.just(UUID(int=0)), "method": methods},
+    SteppedUp: {"method": methods},
+}
+"""What events say beside that they happened; whose session it is, is told when it is known."""
+
+OFTEN: tuple[type[Event], ...] = (
+    UserRegistered,
+    UserImported,
+    EmailVerified,
+    VerificationRequested,
+    DisplayNameChanged,
+    RoleGranted,
+    RoleRevoked,
+    SessionStarted,
 )
-histories = st.lists(st.tuples(st.integers(0, PEOPLE - 1), facts | of_sessions), max_size=40)
+LIKELY: tuple[type[Event], ...] = (*OF_USERS, *OF_SESSIONS, *OFTEN * 3)
+"""All events there are, and those again on which others build: little comes of what happens to nobody."""
+
+
+def happening(event: type[Event]) -> st.SearchStrategy[Any]:
+    """An event of a user, or the number of a session of theirs and an event of that."""
+    made = st.builds(event, **FIELDS.get(event, {}))
+    return st.tuples(st.integers(0, SESSIONS_EACH - 1), made) if event in OF_SESSIONS else made
+
+
+def any_of(events: Iterable[type[Event]]) -> st.SearchStrategy[Any]:
+    """One of these events, the likelier the more often it is named."""
+    named = [*events]
+    return st.sampled_from(named).flatmap({event: happening(event) for event in named}.__getitem__)
+
+
+persons = st.integers(0, PEOPLE - 1)
+facts = any_of(event for event in LIKELY if event in OF_USERS)
+impersonal = any_of(event for event in LIKELY if event in OF_USERS and not has_personal_fields(event))
+turns = st.lists(st.tuples(persons, st.lists(any_of(LIKELY), min_size=1, max_size=3)), max_size=12)
+histories = turns.map(lambda told: [(person, fact) for person, turn in told for fact in turn])
+ends = st.sampled_from([superseded, UserErased()])
 moves = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(0, 3) | st.none()), max_size=6)
 few = [
     UserRegistered("a@example.com"),
@@ -126,16 +200,22 @@ def on_one_log(told):
 
 
 async def record(log, people, told):
-    """The history, in the store."""
+    """The history, in the store: what follows each other in one stream, in one commit."""
     sessions = [[uuid7() for _ in range(SESSIONS_EACH)] for _ in people]
-    for person, fact in told:
-        if isinstance(fact, tuple):
-            number, of_session = fact
-            if isinstance(of_session, SessionStarted):
-                of_session = SessionStarted(people[person], "password")
-            await log.add_to_session(people[person], sessions[person][number], of_session)
-        else:
-            await log.add(people[person], fact)
+
+    def stream(one):
+        person, fact = one
+        return person, fact[0] if isinstance(fact, tuple) else None
+
+    for (person, number), together in groupby(told, stream):
+        happened = [fact for _, fact in together]
+        if number is None:
+            await log.add(people[person], *happened)
+            continue
+        of_session = [
+            replace(fact, user_id=people[person]) if isinstance(fact, SessionStarted) else fact for _, fact in happened
+        ]
+        await log.add_to_session(people[person], sessions[person][number], *of_session)
 
 
 class Table:
@@ -169,9 +249,15 @@ def unplaced(keys):
     return {key: {identity: replace(row, position=0) for identity, row in rows.items()} for key, rows in keys.items()}
 
 
+def test_every_event_with_all_that_it_says_is_among_what_may_happen():
+    assert {event: {*FIELDS.get(event, ())} for event in LIKELY} == {
+        event: {*event.__struct_fields__} for event in (*get_args(UserEvent), *get_args(SessionEvent))
+    }
+
+
 @models
 @settings(max_examples=300)
-@given(st.lists(st.tuples(st.just(0), st.sampled_from(few)), min_size=6, max_size=12), ranges)
+@given(st.lists(st.tuples(st.just(0), st.sampled_from(few) | any_of(LIKELY)), min_size=6, max_size=12), ranges)
 def test_applied_again_from_anywhere_it_comes_out_the_same(model, told, ranges):
     history = [recorded for recorded in on_one_log(told) if type(recorded.event) in model.events]
     table, reached = Table(model), 0
@@ -198,11 +284,7 @@ def test_a_key_folded_by_itself_has_the_rows_of_the_table(model, told):
 
 
 @models
-@given(
-    st.lists(facts, max_size=20),
-    st.sampled_from([superseded, UserErased()]),
-    st.lists(facts.filter(lambda fact: not has_personal_fields(type(fact))), max_size=5),
-)
+@given(st.lists(facts, max_size=20), ends, st.lists(impersonal, max_size=5))
 def test_what_is_personal_makes_no_difference_once_all_is_gone(model, before, end, after):
     forgotten = [replace(fact, **dict.fromkeys(personal_fields(type(fact)), FORGOTTEN)) for fact in before]
     history = History()
@@ -233,7 +315,7 @@ def test_an_erasure_waits_for_nothing_that_is_parked(model, before, after, size)
 
 @models
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(histories, moves, st.lists(st.integers(0, PEOPLE - 1), max_size=3))
+@given(histories, moves, st.lists(st.tuples(persons, ends), max_size=3))
 async def test_any_batches_and_partitions_make_the_rows_of_one_fold(log, view, model, told, moves, forgotten):
     people = [uuid7() for _ in range(PEOPLE)]
     (before,) = await view.database.query("SELECT coalesce(max(notification_id), 0) FROM stored_events")
@@ -244,9 +326,9 @@ async def test_any_batches_and_partitions_make_the_rows_of_one_fold(log, view, m
         await view.set_up(model, partitions)
         await view.catch_up(most_events, steps)
         if forgotten:
-            person = people[forgotten.pop()]
-            await log.add(person, superseded)
-            await log.forget(person)
+            person, end = forgotten.pop()
+            await log.add(people[person], end)
+            await log.forget(people[person])
     await view.catch_up(most_events=3)
     history = await read_log(view.connection, DataKeys(view.database.master), after=before[0], limit=1_000)
     found = {key: {model.identify(row): row for row in rows} for key, rows in (await view.whole(people)).items()}

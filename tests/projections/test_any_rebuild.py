@@ -1,6 +1,8 @@
 """Whatever happened, however it is cut, killed and forgotten: what is projected live, what is built anew and what is verified agree."""
 
+import asyncio
 import contextlib
+import itertools
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,12 +12,13 @@ from uuid_utils.compat import uuid7
 from events.user import UserErased
 from projections.anew import FIRST, LAST, Anew
 from projections.models import MODELS
+from projections.rebuilding import Rebuilding
 from projections.serving import serving_table
 from projections.users import USERS
 from projections.verifying import Difference, Verifier
 from tests.projections.terms import OPEN_TERMS, TERMS
-from tests.projections.test_any_history import PEOPLE, histories, record, superseded
-from tests.projections.test_rebuilding import Killed, rebuild, rows_of, store
+from tests.projections.test_any_history import PEOPLE, ends, histories, persons, record
+from tests.projections.test_rebuilding import Killed, rows_of, store
 from tests.projections.test_verifying import repairing
 
 __all__ = ["repairing", "store"]
@@ -24,6 +27,10 @@ models = pytest.mark.parametrize("model", [USERS, TERMS, OPEN_TERMS], ids=lambda
 all_models = pytest.mark.parametrize("model", [*MODELS, TERMS, OPEN_TERMS], ids=lambda model: model.name)
 bounded = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 mischief = st.lists(st.tuples(st.sampled_from(["wrong", "missing", "additional"]), st.integers(0, 9)), max_size=3)
+DYING, GOOD, OVER = range(3)
+"""The rebuild that may be killed, the next one, which is not, and what comes after both."""
+moments = st.tuples(st.sampled_from([DYING, GOOD]), st.integers(0, 6))
+"""A rebuild, and how often it has told how far it is: before it begins, never."""
 
 
 async def happen(log, view, model, told, partitions):
@@ -35,6 +42,42 @@ async def happen(log, view, model, told, partitions):
     return people
 
 
+class Erasures:
+    """People who are erased while others build, each from a moment on."""
+
+    def __init__(self, log, due):
+        self._log = log
+        self._due = due
+        self._begun: list[asyncio.Task[None]] = []
+
+    def begin(self, *moment):
+        """Erase everyone whose moment has come; whoever builds goes on meanwhile."""
+        for person in [person for person, due in self._due.items() if due <= moment]:
+            del self._due[person]
+            self._begun.append(asyncio.ensure_future(self._erase(person)))
+
+    async def done(self, *moment):
+        """Erase everyone whose moment has come, and wait for it."""
+        self.begin(*moment)
+        await asyncio.gather(*self._begun)
+
+    async def _erase(self, person):
+        await self._log.add(person, UserErased())
+        await self._log.forget(person)
+
+    def during(self, rebuild, killed_at=0):
+        """What a rebuild tells how far it is, and dies of when it has told it so many times."""
+        times = itertools.count(1)
+
+        def tell(_state, _done, _total):
+            told = next(times)
+            self.begin(rebuild, told)
+            if told == killed_at:
+                raise Killed
+
+        return tell
+
+
 @all_models
 @bounded
 @given(
@@ -42,12 +85,13 @@ async def happen(log, view, model, told, partitions):
     partitions=st.integers(1, 3),
     range_events=st.integers(1, 30),
     killed_at=st.integers(0, 8),
-    forgotten=st.lists(st.integers(0, PEOPLE - 1), max_size=2),
-    last=st.sampled_from([superseded, UserErased()]),
+    forgotten=st.lists(persons, max_size=2),
+    last=ends,
     later=st.booleans(),
+    erased=st.dictionaries(persons, moments, max_size=2),
 )
 async def test_live_and_built_anew_are_the_same_and_nothing_differs(
-    database, log, view, store, model, told, partitions, range_events, killed_at, forgotten, last, later
+    database, log, view, store, model, told, partitions, range_events, killed_at, forgotten, last, later, erased
 ):
     people = await happen(log, view, model, told, partitions)
     if later:
@@ -55,18 +99,39 @@ async def test_live_and_built_anew_are_the_same_and_nothing_differs(
     for number in forgotten:
         await log.add(people[number], last)
         await log.forget(people[number])
+    erasures = Erasures(log, {people[number]: moment for number, moment in erased.items()})
+
+    def rebuild(which, killed_at=0):
+        tell = erasures.during(which, killed_at)
+        return Rebuilding(store, model, 2, told=tell, range_events=range_events).run(0)
+
     if killed_at:
+        await erasures.done(DYING, 0)
         with contextlib.suppress(Killed):
-            await rebuild(store, model, killed_at=killed_at, range_events=range_events)
-    table = await rebuild(store, model, range_events=range_events)
-    built = await rows_of(database, model, table)
-    verified = await Verifier(model.on(table), database.master).verify(view.connection)
-    assert (verified.equal, verified.differences) == (True, 0)
+            await rebuild(DYING, killed_at)
+    await erasures.done(GOOD, 0)
+    table = await rebuild(GOOD)
+    await erasures.done(OVER)
     kept = await view.connection.fetchval("SELECT previous FROM read_models WHERE name = $1", model.name)
-    view.model = model.on(kept)
-    view.partitions = len(await view.positions())
-    await view.catch_up(most_events=2)
-    assert await rows_of(database, model, kept) == built
+
+    async def nothing_differs(name):
+        verified = await Verifier(model.on(name), database.master).verify(view.connection)
+        return (verified.equal, verified.differences) == (True, 0)
+
+    assert await nothing_differs(table)
+    assert not later or await nothing_differs(kept), "though it has yet to take in who was erased meanwhile"
+    both = []
+    for name in (table, kept):
+        view.model = model.on(name)
+        view.partitions = len(await view.positions())
+        await view.catch_up(most_events=2)
+        assert await nothing_differs(name)
+        both.append(await rows_of(database, model, name))
+    built, live = both
+    assert live == built
+    if model.opens_seals:
+        gone = {people[number] for number in (*forgotten, *erased)}
+        assert gone.isdisjoint(getattr(row, model.key) for row in built.values())
 
 
 @models
