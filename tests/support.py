@@ -61,9 +61,14 @@ class Database:
         """The URL with which a process of this role ("writer", "reader", "projector") connects."""
         return role_url(self.owner_url, role, self.secret)
 
+    @property
+    def name(self) -> str:
+        """What the server calls it."""
+        return self.owner_url.rpartition("/")[2]
+
     def role(self, role: str) -> str:
         """The quoted name of a role of this database."""
-        return role_names(self.owner_url.rpartition("/")[2])[role]
+        return role_names(self.name)[role]
 
     async def query(self, sql: str, *arguments: Any) -> list[Any]:
         """Rows of a question that the owner asks."""

@@ -4,6 +4,7 @@ What is put in follows from what was generated, so that the same case is asked a
 Nothing is put where Schemathesis made something wrong on purpose.
 """
 
+import re
 from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
@@ -13,20 +14,20 @@ from schemathesis import Case
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation.meta import TestPhase
 
-from tests.fuzz.known import Known
+from tests.fuzz.known import ENDLESS, Known
 
 __all__ = ["enliven"]
 
 CANDIDATES: Final = 8
+GREATEST: Final = 2**63 - 1
 OTHERS: Final = {"user_id": "session_id", "session_id": "user_id"}
 IN_ONES_OWN_SESSION: Final = "/step-up"
-ENDLESS: Final = "/v1/events/stream"
-"""Nobody waits for the end of what has none."""
 ONES_OWN: Final = ("/totp", "/passkeys", "/recovery-codes")
 
 
 def enliven(case: Case[Any], known: Known) -> None:
     """Put what is known into a case, more often than not."""
+    # Nobody waits for the end of what has none.
     if case.operation.path == ENDLESS and str((case.query or {}).get("follow", True)).lower() == "true":
         case.query = {**(case.query or {}), "follow": False}
     if case.meta is None:
@@ -37,6 +38,7 @@ def enliven(case: Case[Any], known: Known) -> None:
         _path(case, known, chance)
     if _is_right(case, ParameterLocation.QUERY):
         _query(case, known, chance)
+    _reachable(case, known, chance)
     if _is_right(case, ParameterLocation.HEADER):
         _headers(case, known, chance, crc32(content + str(case.path_parameters).encode()))
     if _is_right(case, ParameterLocation.BODY) and isinstance(case.body, dict):
@@ -89,10 +91,16 @@ def _query(case: Case[Any], known: Known, chance: Random) -> None:
             case.query["cursor"] = cursor
 
 
+def _reachable(case: Case[Any], known: Known, chance: Random) -> None:
+    """Demand a position that is there, as a rule, also beside what is wrong: one that is yet to come is waited for."""
+    headers: Any = case.headers or {}
+    demanded = str(headers.get("Min-Position"))
+    if re.fullmatch("[0-9]{1,19}", demanded) and int(demanded) <= GREATEST and chance.random() < 0.98:
+        headers["Min-Position"] = str(int(demanded) % (known.position + 1))
+
+
 def _headers(case: Case[Any], known: Known, chance: Random, content: int) -> None:
     headers: Any = case.headers or {}
-    if "Min-Position" in headers and chance.random() < 0.98:  # a position that is yet to come is waited for
-        headers["Min-Position"] = str(int(headers["Min-Position"]) % (known.position + 1))
     if "Idempotency-Key" in headers and chance.random() < 0.9:
         headers["Idempotency-Key"] = f"{headers['Idempotency-Key'][:200]}{content}"
     if "Prefer" in headers and chance.random() < 0.5:

@@ -15,6 +15,7 @@ from tests.up.processes import alive, until
 
 PARENT = """
     import os, signal, subprocess, sys
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # of tests that run in the background it is ignored, and a shell cannot trap it
     inner, outer = os.pipe()
     # Elsewhere than on Linux, the same file is run by an interpreter that is told so.
     run = [] if {kernel} else ["-c", "import runpy, sys; sys.platform = 'elsewhere'; sys.argv[0:1] = []; "
