@@ -23,7 +23,7 @@ from commands.reads import Reads
 from commands.rules import rules
 from commands.signing_keys import SIGNING_KEYS_CHANNEL
 from events.committer import Committer
-from events.connections import TROUBLE, connect, open_pool
+from events.connections import BY_KEYS, TROUBLE, connect, open_pool
 from events.data_keys import FORGOTTEN_CHANNEL, DataKeys
 from events.epochs import Epoch, current_epoch
 from events.keys import derived, local_keyring
@@ -86,7 +86,7 @@ class Runtime:
         stack.callback(self.even_answers.stop)
         await self.counters.start()
         stack.push_async_callback(self.counters.stop)
-        self.writer = await self._pool(stack, self._writer_url, "muster writer", WRITER_CONNECTIONS)
+        self.writer = await self._pool(stack, self._writer_url, "muster writer", WRITER_CONNECTIONS, **BY_KEYS)
         self.reader = await self._pool(stack, self._reader_url, "muster reader", READER_CONNECTIONS)
         self.epoch = await current_epoch(self.writer)
         self.wakeups = await self._listening(stack, "muster listener", CHANNEL)
@@ -101,7 +101,9 @@ class Runtime:
         stack.push_async_callback(self.revocations.stop)
         announced = await self._listening(stack, "muster signing keys", SIGNING_KEYS_CHANNEL)
         self.signing = Signing(self.writer, self.keys.master, self.tokens, announced)
-        self.committer = Committer(lambda: connect(self._writer_url, "muster committer"), self.settings.append_queue)
+        self.committer = Committer(
+            lambda: connect(self._writer_url, "muster committer", **BY_KEYS), self.settings.append_queue
+        )
         self.committer.observe = self.metrics.commit
         await self.committer.start()
         stack.push_async_callback(self.committer.stop)
@@ -114,8 +116,8 @@ class Runtime:
         stack.push_async_callback(self.signing.stop)
         self._measure()
 
-    async def _pool(self, stack: AsyncExitStack, url: str, name: str, size: int) -> Any:
-        pool = await open_pool(url, name, size)
+    async def _pool(self, stack: AsyncExitStack, url: str, name: str, size: int, **settings: str) -> Any:
+        pool = await open_pool(url, name, size, **settings)
         stack.push_async_callback(_closed, pool)
         return pool
 

@@ -8,7 +8,7 @@ from commands.handler import Handler
 from commands.passwords import Hasher
 from commands.unit import Rules
 from events.committer import Committer
-from events.connections import Reading, connect, open_pool
+from events.connections import BY_KEYS, Reading, connect, open_pool
 from events.data_keys import DataKeys
 
 __all__ = ["open_handler"]
@@ -28,9 +28,11 @@ async def open_handler(
     All connections, one more being that of its committer, go by `name`. With a single one to read by it handles one command
     at a time.
     """
-    committer = Committer(lambda: connect(url, name))
+    committer = Committer(lambda: connect(url, name, **BY_KEYS))
     hasher = Hasher(threads=1)
-    reading = await (connect(url, name) if connections == 1 else open_pool(url, name, connections))
+    reading = await (
+        connect(url, name, **BY_KEYS) if connections == 1 else open_pool(url, name, connections, **BY_KEYS)
+    )
     try:
         await committer.start()
         yield Handler(reading, committer, keys, rules, hasher, clock), reading

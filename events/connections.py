@@ -4,7 +4,7 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 
-__all__ = ["TROUBLE", "Reading", "connect", "is_lost", "is_unavailable", "open_pool"]
+__all__ = ["BY_KEYS", "TROUBLE", "Reading", "connect", "is_lost", "is_unavailable", "open_pool"]
 
 Reading: TypeAlias = asyncpg.Connection | asyncpg.Pool
 """What can be asked: a connection that is held, or a pool that lends one for each question."""
@@ -13,14 +13,25 @@ TROUBLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncp
 """What a question can meet when the server, or the way to it, is in trouble; for those who ask again."""
 
 
+BY_KEYS: Final = {"enable_seqscan": "off", "jit": "off"}
+"""Settings of connections that ask by keys alone.
+
+A plan is kept until PostgreSQL notices that a table has grown, a minute later at best. One that was made among a few rows
+would go over whole tables meanwhile, for each of all that are written.
+"""
+
+
 async def _nothing_to_reset(_connection: Any) -> None:
     """Our statements leave no session state behind, and the usual reset costs 40 % of a small read."""
 
 
-async def connect(url: str, application_name: str) -> asyncpg.Connection:
-    """One connection, times in UTC. Raises OSError or asyncpg's errors when the server is not there."""
+async def connect(url: str, application_name: str, **settings: str) -> asyncpg.Connection:
+    """One connection, times in UTC; `settings` are PostgreSQL's.
+
+    Raises OSError or asyncpg's errors when the server is not there.
+    """
     return await asyncpg.connect(
-        url, server_settings={"application_name": application_name, "TimeZone": "UTC"}, timeout=10
+        url, server_settings={"application_name": application_name, "TimeZone": "UTC", **settings}, timeout=10
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 import structlog
 
+from events.connections import BY_KEYS
 from events.data_keys import DataKeys
 from events.tail import Wakeups
 from projections.causes import told
@@ -17,7 +18,7 @@ from projections.recent import Recent
 
 __all__ = ["PLANNED_ONCE", "SLICE_SECONDS", "Slices"]
 
-PLANNED_ONCE: Final = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
+PLANNED_ONCE: Final = {**BY_KEYS, "plan_cache_mode": "force_generic_plan"}
 """For connections on which partitions are held. PostgreSQL knows how many items an array has, finds a plan for that many
 cheaper than one for any number, and so plans statements that take a row or two anew each time, for longer than they take.
 
