@@ -49,8 +49,9 @@ class Copies:
     def end(self) -> None:
         """Wait for what was begun. Raises whatever went wrong."""
         self._beside.shutdown()
-        for done in (self._next, *self._dropped):
-            done.result()
+        self._next.result()
+        for dropped in self._dropped:
+            dropped.result()
 
     def _made(self) -> Database:
         name = f"test_{next(self._numbers)}"
