@@ -17,7 +17,7 @@ from commands.unit import Unit
 from commands.user import User
 from events.user import RecoveryCodeUsed, SecondFactorRefused
 
-__all__ = ["AT_SIGN_IN", "AT_STEP_UP", "KNOWN", "Given", "take_second_factor"]
+__all__ = ["AT_SIGN_IN", "AT_STEP_UP", "Given", "take_second_factor"]
 
 AT_SIGN_IN: Final = b"second step"
 AT_STEP_UP: Final = b"step up"
@@ -49,14 +49,15 @@ async def take_second_factor(
     given: Given,
     refusal: Refused,
     occasion: bytes = AT_SIGN_IN,
-    device: bytes = PRESENT,
+    *,
+    known: bool = False,
 ) -> str | None:
     """By which method it was given: it is spent when the command is recorded, so that of many at once one succeeds.
 
     None when it is not the right one: then the unit is refused, and the last attempt that there is is told to the owner.
-    An attempt is reserved before anything is looked at. Raises `TooManyAttempts` where there is none.
+    An attempt is reserved before anything is looked at; `known` is whether the device has signed in before. Raises `TooManyAttempts` where there is none.
     """
-    key = user_id.bytes + occasion
+    key, device = user_id.bytes + occasion, KNOWN if known else PRESENT
     # Whoever is asked for a second factor has the password: it is no sign-in of its own, and is not counted as one.
     attempt = await unit.reserve_attempt(key, device, unit.rules.second_step_attempts)
     if not attempt.reserved:

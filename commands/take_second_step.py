@@ -8,8 +8,7 @@ from msgspec import Struct
 from commands.attempts import STRANGERS, device_of
 from commands.challenges import SECOND_STEP, Challenge, read_challenge
 from commands.errors import InvalidChallenge, InvalidSecondFactor
-from commands.present_password import PRESENT
-from commands.second_factor import KNOWN, Given, take_second_factor
+from commands.second_factor import Given, take_second_factor
 from commands.session import Session
 from commands.signed_in import NOT_SIGNED_IN, SignedIn, begin_session, give_attempts_back
 from commands.unit import Unit
@@ -48,10 +47,8 @@ class TakeSecondStep(Struct, frozen=True):
         user = await unit.user(first.user_id)
         self.check(user, session, first)
         given = Given(self.totp, self.recovery_code, self.passkey, self.challenge)
-        strange = device_of(unit.rules.devices_key, first.user_id, self.device) == STRANGERS
-        method = await take_second_factor(
-            unit, first.user_id, user, given, InvalidSecondFactor(), device=PRESENT if strange else KNOWN
-        )
+        known = device_of(unit.rules.devices_key, first.user_id, self.device) != STRANGERS
+        method = await take_second_factor(unit, first.user_id, user, given, InvalidSecondFactor(), known=known)
         if method is None:
             return NOT_SIGNED_IN
         events = self.decide(user, session, first, method)
