@@ -1,11 +1,12 @@
 """What tests of the API begin from: one whole Muster that they share, and fresh ones for those that mind."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from projections.reactions.reaction import Reaction
 from tests.api.site import LOOK_SECONDS, PASSWORD, Person, Site, in_one_task, projected, served
 from tests.support import Database, until
 
@@ -13,9 +14,11 @@ SELDOM_SECONDS = 0.5
 
 
 @asynccontextmanager
-async def whole(database: Database, looking_seconds: float = LOOK_SECONDS, **changes: Any) -> AsyncIterator[Site]:
-    """A Muster with projections, looked for as `projected` says, and an administrator; `changes` are of its settings."""
-    async with served(database, **changes) as made, projected(database, looking_seconds):
+async def whole(
+    database: Database, looking_seconds: float = LOOK_SECONDS, reactions: Iterable[Reaction] = (), **changes: Any
+) -> AsyncIterator[Site]:
+    """A Muster with projections and reactions as `projected` keeps them, and an administrator; `changes` are of its settings."""
+    async with served(database, **changes) as made, projected(database, looking_seconds, reactions):
         email = made.new_email()
         body = {"token": made.sign_up_token, "email": email, "password": PASSWORD}
         assert (await made.post("/v1/administrators", body)).status_code == 201

@@ -5,7 +5,7 @@ import base64
 import contextlib
 import itertools
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
@@ -21,7 +21,9 @@ from commands.links import VERIFY_EMAIL, link_token
 from events.connections import connect, open_pool
 from events.keys import derived
 from events.tail import Wakeups
+from projections.checkpoints import prepare
 from projections.models import MODELS
+from projections.reactions.reaction import Reaction
 from projections.slices import Slices
 from projections.tables import Tables
 from settings import Settings
@@ -108,28 +110,35 @@ def environment_for(database: Database, **changes: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def projected(database: Database, looking_seconds: float = LOOK_SECONDS) -> AsyncIterator[None]:
-    """All views, all tables of which are kept at the log's end as a worker does it; it looks for new ones now and then."""
-    url = database.url("projector")
-    pool = await open_pool(url, "projector", 3 * PARTITIONS * len(MODELS) + 2)
+async def projected(
+    database: Database, looking_seconds: float = LOOK_SECONDS, reactions: Iterable[Reaction] = ()
+) -> AsyncIterator[None]:
+    """All views, all tables of which are kept at the log's end as a worker does it; it looks for new ones now and then.
+
+    What `reactions` owe is written down in the same way. Nothing is sent.
+    """
+    url, reacting = database.url("projector"), {reaction.name: reaction for reaction in reactions}
+    pool = await open_pool(url, "projector", 3 * PARTITIONS * len(MODELS) + len(reacting) + 2)
     wakeups = Wakeups(lambda: connect(url, "projector"))
     await wakeups.start()
     tables = Tables(MODELS, database.keys)
     async with pool.acquire() as connection:
         for model in MODELS:
             await serve(connection, model, PARTITIONS, database.role("reader"))
+        await prepare(connection, {}, dict.fromkeys(reacting, 1))
     slices = Slices(pool, wakeups, database.keys, lambda _consumer, _events: None)
     holding: dict[tuple[str, int], asyncio.Task[None]] = {}
 
-    async def held(table: str, partition: int) -> None:
-        while not slices.stopping and (projector := tables.projectors.get(table)):
-            if not await slices.hold(projector, partition):
+    async def held(name: str, partition: int) -> None:
+        while not slices.stopping and (consumer := tables.projectors.get(name) or reacting.get(name)):
+            if not await slices.hold(consumer, partition):
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def look() -> None:
         while not slices.stopping:
             await tables.look(pool)
-            for place in itertools.product(tables.projectors, range(PARTITIONS)):
+            places = itertools.product(tables.projectors, range(PARTITIONS))
+            for place in (*places, *itertools.product(reacting, range(1))):
                 if place not in holding or holding[place].done():
                     holding[place] = asyncio.create_task(held(*place))
             await asyncio.sleep(looking_seconds)
@@ -235,6 +244,16 @@ class Site:
         answer = await self.post("/v1/sessions", {"email": email, "password": password})
         assert answer.status_code == 201, answer.text
         return Person(UUID(answer.json()["user_id"]), email, answer.json())
+
+    async def moved(self, person: Person) -> str:
+        """The address to which they have changed theirs, and which they have proved."""
+        email, path = self.new_email(), f"/v1/users/{person.id}/email"
+        asked = await self.post(f"{path}/change", {"email": email, "password": PASSWORD}, person)
+        assert asked.status_code == 204, asked.text
+        proof = await self.newest_link(person.id, "EmailChangeRequested")
+        proved = await self.post(f"{path}/verify", {"token": proof})
+        assert proved.status_code == 204, proved.text
+        return email
 
     async def seen(self, person: Person) -> Person:
         """The same person, once the view shows them."""

@@ -12,6 +12,6 @@ async def test_prints_what_analysts_connect_with(site: Site, options: tuple[str,
     printed = await muster(site, "analytics", "url", *options)
     assert (printed.exit_code, printed.stderr) == (0, "")
     connection = await connect(printed.stdout.strip(), "analyst")
-    name = site.database.owner_url.rpartition("/")[2]
+    name = site.database.name
     assert await connection.fetchval("SELECT current_user") == f"{name}_{role}"
     await connection.close()

@@ -22,7 +22,7 @@ FIRST = ("0001_tables.sql", "0001_append_events.sql", "0001_rights.sql")
 async def of_the_first_version(postgres: Postgres) -> AsyncIterator[Database]:
     """A database as the first version's migration left it."""
     made = Database(await asyncio.to_thread(postgres.create, "test_of_the_first_version"))
-    name = made.owner_url.rpartition("/")[2]
+    name = made.name
     owner = await connect(made.owner_url, "tests")
     await ensure_roles(owner, name, made.secret)
     for file in FIRST:

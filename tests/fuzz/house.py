@@ -11,11 +11,7 @@ from typing import Any
 import structlog
 
 from api import logs
-from events.connections import connect, open_pool
-from events.tail import Wakeups
-from projections.checkpoints import prepare
-from projections.reactions.emails import EMAILS
-from projections.slices import Slices
+from projections.concerns import REACTIONS
 from tests.api.conftest import whole
 from tests.api.site import Site
 from tests.hashes import cheap_hashes
@@ -65,31 +61,6 @@ def kept_log() -> Iterator[io.BytesIO]:
 
 
 @asynccontextmanager
-async def _reacting(database: Database) -> AsyncIterator[None]:
-    """What is owed is written down as a worker does it, for those who wait until it is; nothing is sent."""
-    url = database.url("projector")
-    pool = await open_pool(url, "reacting", 3)
-    wakeups = Wakeups(lambda: connect(url, "reacting"))
-    await wakeups.start()
-    async with pool.acquire() as connection:
-        await prepare(connection, {}, {EMAILS.name: 1})
-    slices = Slices(pool, wakeups, database.keys, lambda _consumer, _events: None)
-
-    async def react() -> None:
-        while not slices.stopping:
-            await slices.hold(EMAILS, 0)
-
-    task = asyncio.create_task(react())
-    try:
-        yield
-    finally:
-        slices.stop()
-        await task
-        await wakeups.stop()
-        await pool.close()
-
-
-@asynccontextmanager
 async def house(
     database: Database, *, around: Callable[[Any], Any] = lambda app: app, **changes: Any
 ) -> AsyncIterator[House]:
@@ -99,8 +70,7 @@ async def house(
     """
     with cheap_hashes(), kept_log() as log:
         async with (
-            whole(database, even_answers_milliseconds=0, sign_in_attempts=5, **changes) as site,
-            _reacting(database),
+            whole(database, reactions=REACTIONS, even_answers_milliseconds=0, sign_in_attempts=5, **changes) as site,
             listening(around(site.app)) as port,
         ):
             yield House(site, port, log)

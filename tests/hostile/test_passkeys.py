@@ -7,10 +7,11 @@ import json
 import cbor2
 import pytest
 
-from commands.links import RESET_PASSWORD, UNDO_EMAIL_CHANGE
+from commands.links import UNDO_EMAIL_CHANGE
 from events.connections import connect
 from tests.api.factors import asked_further, passkey_challenge, second_step, with_passkey
-from tests.api.site import PASSWORD, Person
+from tests.api.site import Person
+from tests.api.test_passwords import NEW, reset_token
 from tests.authenticators import PRESENT, Authenticator, base64url
 
 
@@ -190,13 +191,6 @@ async def test_whoever_is_suspended_is_not_let_in_by_a_passkey(site):
 @pytest.mark.parametrize("first", ["passkey", "address"])
 async def test_whoever_took_an_account_is_out_with_what_they_added_once_it_is_taken_back(site, first):
     thief = owner = await site.person()
-    path, other = f"/v1/users/{owner.id}", site.new_email()
-
-    async def takes_address(who):
-        asked = await site.post(f"{path}/email/change", {"email": other, "password": PASSWORD}, who)
-        assert asked.status_code == 204, asked.text
-        proof = await site.newest_link(owner.id, "EmailChangeRequested")
-        assert (await site.post(f"{path}/email/verify", {"token": proof})).status_code == 204
 
     async def adds_passkey(who):
         _who, authenticator, _added = await with_passkey(site, who)
@@ -205,23 +199,21 @@ async def test_whoever_took_an_account_is_out_with_what_they_added_once_it_is_ta
     if first == "passkey":
         authenticator = await adds_passkey(thief)
         signed = await site.post("/v1/sessions", {"passkey": authenticator.sign(await passkey_challenge(site))})
-        await takes_address(Person(owner.id, owner.email, signed.json()))
+        await site.moved(Person(owner.id, owner.email, signed.json()))
     else:
-        await takes_address(thief)
+        await site.moved(thief)
         authenticator = await adds_passkey(thief)
     before = await site.head()
     token = await site.newest_link(owner.id, "EmailChanged", UNDO_EMAIL_CHANGE)
-    assert (await site.post(f"{path}/email/undo", {"token": token})).status_code == 204
+    assert (await site.post(f"/v1/users/{owner.id}/email/undo", {"token": token})).status_code == 204
     assert (await site.events_after(before))[:2] == ["EmailChangeUndone", "PasskeyRemoved"]
     alone = await site.post("/v1/sessions", {"passkey": authenticator.sign(await passkey_challenge(site))})
     assert (alone.status_code, kind(alone)) == (401, "unknown-passkey")
     kept = await site.database.query("SELECT kind FROM secrets WHERE owner_id = $1", owner.id)
     assert kept == []
-    assert (await site.post("/v1/password/reset", {"email": owner.email})).status_code == 202
-    reset = await site.newest_link(owner.id, "PasswordResetRequested", RESET_PASSWORD)
-    body = {"token": reset, "password": "another horse, a staple"}
+    body = {"token": await reset_token(site, owner), "password": NEW}
     assert (await site.post("/v1/password/reset/complete", body)).status_code == 204
-    assert (await site.signed_in(owner.email, body["password"])).id == owner.id
+    assert (await site.signed_in(owner.email, NEW)).id == owner.id
 
 
 def spoilt(credential, part, value):

@@ -63,7 +63,7 @@ async def columns_of(database, view: str) -> int:
 @pytest.fixture
 async def tool(database) -> AsyncIterator[str]:
     """A role of an operator's own, for a program that draws charts."""
-    name = f'"{database.owner_url.rpartition("/")[2]}_metabase"'
+    name = f'"{database.name}_metabase"'
     await database.query(f"CREATE ROLE {name}")
     await database.query(f"GRANT {name} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE")
     await database.query(f"GRANT USAGE ON SCHEMA analytics TO {name}")

@@ -33,7 +33,7 @@ async def backed_up(database: Database, folder: Path, *options: str) -> tuple[li
 
 async def restore(database: Database, postgres: Any, file: Path) -> None:
     """Lose the database, and bring back what is in the file."""
-    name = database.owner_url.rpartition("/")[2]
+    name = database.name
     await asyncio.to_thread(postgres.drop, name)
     await asyncio.to_thread(postgres.create, name)
     program = str(postgres_programs(None) / "pg_restore")
