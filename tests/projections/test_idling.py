@@ -87,7 +87,11 @@ async def test_idle_partitions_follow_within_milliseconds_and_announce_themselve
     await until(there, 2)
     took = time.monotonic() - begun
     assert len(heard) <= 2 * (took / TELLS_EVERY_SECONDS + 2)
-    assert heard[-1].endswith(f":{position}") or heard[-2].endswith(f":{position}")
+
+    async def told():
+        return any(said.endswith(f":{position}") for said in heard)
+
+    await until(told)
     with contextlib.suppress(TimeoutError):
         await listener.close(timeout=1)
 
