@@ -85,10 +85,19 @@ class Past:
 
 
 def crowd(number: int = 40, days: int = 130, seed: int = 1) -> Past:
-    """People who came, stayed and went in the days up to now."""
+    """People who came, stayed and went in the days up to now, and one more who comes now, on whichever day that is."""
     chance = Random(seed)
     now = datetime.now(UTC) - timedelta(minutes=1)
-    return Past([fact for place in range(number) for fact in _life(place, chance, now - timedelta(days=days), now)])
+    facts = [fact for place in range(number) for fact in _life(place, chance, now - timedelta(days=days), now)]
+    return Past([*facts, *_guest(datetime.now(UTC))])
+
+
+def _guest(now: datetime) -> Iterator[Fact]:
+    user_id = uuid7()
+    before = now - timedelta(days=40)
+    yield Fact(before, user_id, UserRegistered(f"guest@{DOMAINS[0]}", "Guest"))
+    yield Fact(before + timedelta(hours=1), user_id, EmailVerified())
+    yield Fact(now, user_id, SessionStarted(user_id, "password"), uuid7())
 
 
 def _life(place: int, chance: Random, begun: datetime, now: datetime) -> Iterator[Fact]:
