@@ -36,11 +36,12 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
 
     `checks` are rules of commands for fields of theirs: they are asked only once a request was refused, so that all
     invalid fields are told at once. `forms` are the fields of each form that a body may have, where it may have several:
-    it has all of one and no others, and none is required by itself.
+    it has all of one and no others, and none is required by itself. Those that are `beside` may be there in any form.
     """
 
     checks: ClassVar[dict[str, Callable[[Any, dict[str, Any]], object]]] = {}
     forms: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    beside: ClassVar[tuple[str, ...]] = ()
 
 
 class JsonRequest(Request[Caller | None, Any, Any]):
@@ -171,7 +172,7 @@ def read(document: Any, kind: type[B]) -> B:
             body = convert(document, kind)
         except ValidationError:
             raise InvalidFields(errors=invalid_fields(document, kind)) from None
-    if kind.forms and document.keys() != {*_form(document, kind)}:
+    if kind.forms and document.keys() - {*kind.beside} != {*_form(document, kind)}:
         raise InvalidFields(errors=invalid_fields(document, kind))
     return body
 
@@ -192,13 +193,13 @@ def invalid_fields(document: Any, kind: type[Body]) -> list[FieldError]:
         return [FieldError(pointer="", detail="This must be an object.")]
     wrong = []
     form = _form(document, kind)
-    known = [field for field in fields(kind) if not form or field.encode_name in form]
+    known = [field for field in fields(kind) if not form or field.encode_name in (*form, *kind.beside)]
     for field in known:
         name = field.encode_name
         if name in document:
             if detail := _wrong(document, name, field.type, kind):
                 wrong.append(FieldError(pointer=f"/{_escaped(name)}", detail=detail))
-        elif field.required or form:
+        elif field.required or name in form:
             wrong.append(FieldError(pointer=f"/{_escaped(name)}", detail="This is missing."))
     names = {field.encode_name for field in known}
     unknown = [
@@ -212,7 +213,7 @@ def invalid_fields(document: Any, kind: type[Body]) -> list[FieldError]:
 def _form(document: dict[str, Any], kind: type[Body]) -> tuple[str, ...]:
     """The form that was meant: the one whose fields are there, or the first of those of which the most are; () for no forms."""
     for form in kind.forms:
-        if document.keys() == {*form}:
+        if document.keys() - {*kind.beside} == {*form}:
             return form
     return max(kind.forms, key=lambda form: sum(name in document for name in form), default=())
 

@@ -1,20 +1,22 @@
 """What is owed to people because of what happened, as mails, and what became of it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Struct
 
-from api.asking import ask, runtime_of
+from api.asking import ask, runtime_of, tried_out
 from api.auth import may
-from api.bodies import JsonRequest
-from api.conditions import MinPosition, Prefer
-from api.declared import COMMAND, CURSOR, PARAMETERS, TOKEN, VIEW, declared
+from api.bodies import Body, JsonRequest
+from api.conditions import MinPosition, Prefer, PreferDryRun
+from api.declared import BODY, COMMAND, CURSOR, PARAMETERS, TOKEN, VIEW, declared
+from api.fields import Reason
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
 from api.reasons import FieldError, InvalidParameters, NotPermitted
+from api.rehearsals import Rehearsal
 from api.views import Reached, reached
 from commands.errors import NoSuchDelivery
 from commands.redrive_delivery import RedriveDelivery
@@ -42,6 +44,12 @@ class DeliveryList(Struct, frozen=True):
 
     items: list[DeliveryView]
     next: str | None
+
+
+class RedriveBody(Body, frozen=True):
+    """Why it is attempted again."""
+
+    reason: Reason | None = None
 
 
 class Deliveries(Controller):
@@ -108,14 +116,20 @@ class Deliveries(Controller):
         status_code=HTTP_200_OK,
         guards=[may("operations")],
         security=[{"token": []}],
-        responses=declared(TOKEN, COMMAND, PARAMETERS, NotPermitted, NoSuchDelivery),
+        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchDelivery),
     )
-    async def redrive(self, request: JsonRequest, delivery_id: FromPath[UUID]) -> Response[DeliveryView]:
-        """Attempt a dead delivery again, at once and as often as a new one; others stay as they are. Safe to repeat.
-
-        It is no event, so that it takes no reason and cannot be tried out.
-        """
-        await ask(request, RedriveDelivery(delivery_id))
+    async def redrive(
+        self,
+        request: JsonRequest,
+        delivery_id: FromPath[UUID],
+        prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
+        data: JSONBody[RedriveBody | None] = None,
+    ) -> Response[DeliveryView | Rehearsal]:
+        """Attempt a dead delivery again, at once and as often as a new one; others stay as they are. Safe to repeat."""
+        command, reason = RedriveDelivery(delivery_id), data.reason if data else None
+        if (tried := await tried_out(request, command, reason=reason)) is not None:
+            return tried
+        await ask(request, command, reason)
         return await _told(request, delivery_id)
 
 
@@ -144,7 +158,7 @@ async def _demands(request: JsonRequest, min_position: str | None, prefer: str |
 
 async def _told(
     request: JsonRequest, delivery_id: UUID, min_position: str | None = None, prefer: str | None = None
-) -> Response[DeliveryView]:
+) -> Response[Any]:
     demands = await _demands(request, min_position, prefer)
     view, position = await delivery_by_id(runtime_of(request).reader, delivery_id)
     for demanded in demands:

@@ -1,13 +1,15 @@
 """`muster deliveries`: what is owed to people, what became of it, and sending what was given up."""
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import click
 
-from api.arguments import all_option, json_option, limit_option
+from api.arguments import all_option, json_option, limit_option, reason_option
 from api.looking import reading, tell, user_of
-from api.operating import as_json, operate
+from api.operating import Progress, as_json, operate
 from api.tables import Table
 from settings import Settings
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from queries.deliveries import DeliveryView
 
 __all__ = ["deliveries"]
+
+AT_ONCE: Final = 200
+CONNECTIONS: Final = 4
 
 
 @click.group(invoke_without_command=True)
@@ -86,24 +91,48 @@ def _row(delivery: "DeliveryView") -> list[Any]:
 @deliveries.command()
 @click.argument("delivery", metavar="ID", type=click.UUID, required=False)
 @click.option("--dead", is_flag=True, help="All that were given up.")
+@reason_option
 @json_option
-def redrive(delivery: UUID | None, *, dead: bool, json: bool) -> None:
+def redrive(delivery: UUID | None, reason: str | None, *, dead: bool, json: bool) -> None:
     """Attempt a delivery again that was given up, by its ID, or all of them.
 
-    It is attempted at once and as often as a new one. What was not given up stays as it is. Safe to repeat.
+    It is attempted at once and as often as a new one. What was not given up stays as it is. Safe to repeat. That it was
+    asked for stands in the history of the user to whom it goes.
     """
     if (delivery is None) != dead:
         raise click.UsageError("Name an ID, or say --dead.")
 
     async def work(settings: Settings) -> str:
-        from commands.errors import NoSuchDelivery
-        from projections.reactions.deliveries import redrive as redrive_deliveries
-        from queries.deliveries import delivery_by_id
+        from api.handling import handler_of
+        from commands.handler import Context
+        from commands.redrive_delivery import RedriveDelivery
+        from events.event import Actor
 
-        async with reading(settings, "writer") as connection:
-            if delivery is not None and (await delivery_by_id(connection, delivery))[0] is None:
-                raise NoSuchDelivery
-            redriven = await redrive_deliveries(connection, None if delivery is None else [delivery])
+        context, redriven = Context(Actor("operator"), reason=reason), 0
+        async with handler_of(settings, "muster operator", CONNECTIONS) as (handler, connection):
+            pages = _dead(connection) if delivery is None else _only(delivery)
+            async for some in pages:
+                outcomes = await asyncio.gather(*(handler.handle(RedriveDelivery(one), context) for one in some))
+                redriven += sum(outcome.result for outcome in outcomes)
         return as_json({"redriven": redriven}) if json else f"{redriven:,} will be attempted again."
 
     operate("muster deliveries redrive", work)
+
+
+async def _only(delivery: UUID) -> AsyncIterator[list[UUID]]:
+    yield [delivery]
+
+
+async def _dead(connection: Any) -> AsyncIterator[list[UUID]]:
+    """All that were given up, the newest first; how far it is is told once a page of them is done."""
+    from queries.deliveries import deliveries as page_of_deliveries
+    from queries.deliveries import deliveries_left
+
+    after, done, progress = None, 0, Progress("deliveries", (await deliveries_left(connection))["dead"])
+    while True:
+        page = await page_of_deliveries(connection, status="dead", after=after, limit=AT_ONCE)
+        yield [delivery.id for delivery in page.items]
+        if (after := page.next) is None:
+            return
+        done += len(page.items)
+        progress.at(done)

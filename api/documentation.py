@@ -140,14 +140,7 @@ def document(app: Litestar) -> bytes:
         schema = app.openapi_schema.to_schema()
         say_what_is_refused(schema)
         say_where_answers_lead(schema)
-        schema["components"]["headers"] = {
-            name: {
-                "description": said,
-                "required": name not in SOMETIMES,
-                "schema": {"type": "string", **FORMS.get(name, {})},
-            }
-            for name, said in HEADERS.items()
-        }
+        schema["components"]["headers"] = {name: _header(name, required=name not in SOMETIMES) for name in HEADERS}
         for path, operations in schema["paths"].items():
             for method, operation in operations.items():
                 if operation["operationId"] in STREAMED:
@@ -200,7 +193,7 @@ FORMS: Final = {
 }
 
 
-def _headers(path: str, operation: dict[str, Any], status: str) -> dict[str, dict[str, str]]:
+def _headers(path: str, operation: dict[str, Any], status: str) -> dict[str, dict[str, Any]]:
     """The headers that an answer of this status carries, or may carry."""
     names = ["X-Request-Id"]
     parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
@@ -210,7 +203,7 @@ def _headers(path: str, operation: dict[str, Any], status: str) -> dict[str, dic
         names.append("WWW-Authenticate")
     elif status in ("429", "503"):
         names.append("Retry-After")
-    elif status == "200" and {"201", "204"} & operation["responses"].keys():
+    elif status == "200" and {"201", "202", "204"} & operation["responses"].keys():
         names.append("Preference-Applied")  # it tells what would be done, and does not do it
     elif status in ("200", "201", "204", "304") and path.startswith("/v1/"):
         names.append("Event-Position")
@@ -224,4 +217,15 @@ def _headers(path: str, operation: dict[str, Any], status: str) -> dict[str, dic
             names.append("Preference-Applied")
         if status == "201" and path != "/v1/sessions":
             names.append("Location")
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+    headers: dict[str, dict[str, Any]] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+    if status == "200" and parameters >= {"Prefer", HEADER} and "Event-Position" in names:
+        headers["Event-Position"] = _header("Event-Position", required=False)  # not of what is only tried out
+    return headers
+
+
+def _header(name: str, *, required: bool) -> dict[str, Any]:
+    return {
+        "description": HEADERS[name],
+        "required": required,
+        "schema": {"type": "string", **FORMS.get(name, {})},
+    }

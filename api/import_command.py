@@ -92,7 +92,7 @@ async def _import(
             telling.row(row)
             progress.row()
 
-        attempt = rehearsing(handler, context) if dry_run else doing(lambda command: handler.handle(command, context))
+        attempt = rehearsing(handler, context) if dry_run else doing(handler.handle, context)
         places = asyncio.Semaphore(ROWS_AT_ONCE)
         summary = await import_lines(lines(source.chunks()), attempt, tell, places, dry_run=dry_run)
     progress.end()

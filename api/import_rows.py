@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Meta, Struct, convert
 
 from api.bodies import Body, invalid_fields, parsed, read
-from api.fields import CHECKS, DisplayName, Email, Entries, Locale, PictureUrl, TimeZone
+from api.fields import CHECKS, DisplayName, Email, Entries, Locale, PictureUrl, Reason, TimeZone
 from api.lines import MOST_LINE_BYTES
 from api.problems import meaning, slug
 from api.reasons import BodyTooLarge, Declined, FieldError, InvalidFields, MalformedBody
@@ -44,7 +44,7 @@ def _metadata(value: Any, _document: dict[str, Any]) -> object:
 
 
 class ImportRow(Body, frozen=True):
-    """A user as they were known elsewhere. But for the address, everything may be left out, or null."""
+    """A user as they were known elsewhere, and why they are brought in. But for the address, all may be left out, or null."""
 
     email: Email
     email_verified: bool | None = None
@@ -59,6 +59,7 @@ class ImportRow(Body, frozen=True):
     suspended: bool | None = None
     registered_at: RegisteredAt | None = None
     password_hash: PasswordHash | None = None
+    reason: Reason | None = None
 
     checks = CHECKS | {
         "external_id": lambda value, _document: value is None or external_id(value),

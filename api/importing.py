@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from api.import_rows import ImportRow, RowTold, command_of, row_of, told, told_refused
 from api.lines import Line
@@ -24,8 +25,8 @@ ROWS_AT_ONCE: Final = 64
 QUEUE_SECONDS: Final = 0.05
 QUEUE_TRIES: Final = 400
 
-Attempt = Callable[[ImportUser], Awaitable[tuple[Imported, int]]]
-"""Does what a row asks for, or tries it out: what became of it, and the position of that in the log."""
+Attempt = Callable[[ImportUser, str | None], Awaitable[tuple[Imported, int]]]
+"""Does what a row asks for, or tries it out, for its reason: what became of it, and the position of that in the log."""
 
 
 class Summary(Struct):
@@ -53,20 +54,21 @@ class Summary(Struct):
 def rehearsing(handler: Handler, context: Context) -> Attempt:
     """Tries a row out, by itself: what other rows of the same import would make of it, it does not know."""
 
-    async def attempt(command: ImportUser) -> tuple[Imported, int]:
-        imported, _ = await handler.rehearse(command, context)
+    async def attempt(command: ImportUser, reason: str | None) -> tuple[Imported, int]:
+        imported, _ = await handler.rehearse(command, _because(context, reason))
         return imported, 0
 
     return attempt
 
 
-def doing(handle: Callable[[ImportUser], Awaitable[Outcome[Imported]]]) -> Attempt:
+def doing(handle: Callable[[ImportUser, Context], Awaitable[Outcome[Imported]]], context: Context) -> Attempt:
     """Does what a row asks for; whoever waits to be committed is given time."""
 
-    async def attempt(command: ImportUser) -> tuple[Imported, int]:
+    async def attempt(command: ImportUser, reason: str | None) -> tuple[Imported, int]:
+        because = _because(context, reason)
         for _ in range(QUEUE_TRIES):
             try:
-                outcome = await handle(command)
+                outcome = await handle(command, because)
             except QueueFull:
                 await asyncio.sleep(QUEUE_SECONDS)
             else:
@@ -74,6 +76,11 @@ def doing(handle: Callable[[ImportUser], Awaitable[Outcome[Imported]]]) -> Attem
         raise QueueFull
 
     return attempt
+
+
+def _because(context: Context, reason: str | None) -> Context:
+    """What is said of a row goes before what is said of all."""
+    return context if reason is None else replace(context, reason=reason)
 
 
 class _UnderWay(Struct, frozen=True, eq=False):
@@ -159,7 +166,7 @@ class _Importing:
             await asyncio.wait(before)
         try:
             async with self._places:
-                imported, position = await self._attempt(command_of(row))
+                imported, position = await self._attempt(command_of(row), row.reason)
         except Refused as refusal:
             return told_refused(number, document, refusal)
         self.summary.position = max(self.summary.position, position)

@@ -65,7 +65,7 @@ class Imports(Controller):
         attempt = (
             rehearsing(process.handler, context)
             if dry_run
-            else doing(lambda command: handled(process, command, context))
+            else doing(lambda command, because: handled(process, command, because), context)
         )
         spool = Spool()
         try:

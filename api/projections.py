@@ -8,7 +8,7 @@ from litestar.params import JSONBody, PathParameter
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 from msgspec import Meta, Struct
 
-from api.asking import answered, ask, recorded_headers, runtime_of
+from api.asking import answered, ask, recorded_headers, runtime_of, tried_out
 from api.auth import may
 from api.bodies import Body, JsonRequest
 from api.conditions import IfMatch, PreferDryRun
@@ -63,6 +63,12 @@ class RetryBody(Body, frozen=True):
     reason: Reason | None = None
 
 
+class RebuildBody(Body, frozen=True):
+    """Why it is built anew."""
+
+    reason: Reason | None = None
+
+
 class DiscardBody(Body, frozen=True):
     """Why the view does without it."""
 
@@ -101,16 +107,24 @@ class Projections(Controller):
         status_code=HTTP_202_ACCEPTED,
         guards=[may("operations")],
         security=[{"token": []}],
-        responses=declared(TOKEN, COMMAND, PARAMETERS, NotPermitted, NoSuchReadModel, RebuildUnderWay),
+        responses=declared(TOKEN, BODY, COMMAND, PARAMETERS, NotPermitted, NoSuchReadModel, RebuildUnderWay) | DRY_RUN,
     )
-    async def rebuild(self, request: JsonRequest, name: Name) -> Response[RebuildTaken]:
+    async def rebuild(
+        self,
+        request: JsonRequest,
+        name: Name,
+        prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
+        data: JSONBody[RebuildBody | None] = None,
+    ) -> Response[RebuildTaken]:
         """Have the workers fold the log into a new table beside the one that serves, which it replaces once it has come up.
 
-        Reads and writes go on meanwhile. How far it is stands in `rebuilds` at the Location. It is no event, so that it takes
-        no reason and cannot be tried out.
+        Reads and writes go on meanwhile. How far it is stands in `rebuilds` at the Location.
         """
         require_model(name)
-        outcome = await ask(request, RebuildReadModel(name, BY_NAME[name].version))
+        command, reason = RebuildReadModel(name, BY_NAME[name].version), data.reason if data else None
+        if (tried := await tried_out(request, command, reason=reason)) is not None:
+            return tried
+        outcome = await ask(request, command, reason)
         headers = recorded_headers(outcome) | {"Location": STATUS}
         return Response(RebuildTaken(name, STATUS), status_code=HTTP_202_ACCEPTED, headers=headers)
 

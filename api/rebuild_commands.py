@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from api.arguments import json_option
+from api.arguments import json_option, reason_option
 from api.looking import reading
 from api.meter import Meter
 from api.operating import as_json, operate, refuse
@@ -68,8 +68,9 @@ def _store(settings: Settings) -> "Store":
     metavar="N",
     help="How many processes fold the log, each some of the users; one for each core of this machine by default.",
 )
+@reason_option
 @json_option
-def rebuild(name: str, processes: int, *, json: bool) -> None:
+def rebuild(name: str, processes: int, reason: str | None, *, json: bool) -> None:
     """Build the view NAME anew from the log, beside the table that serves, and let the new table serve.
 
     The new one is filled, indexed, projected until it has come up with the one that serves, and compared with the log
@@ -78,7 +79,7 @@ def rebuild(name: str, processes: int, *, json: bool) -> None:
 
     Interrupted at any point it leaves the old table serving; run it again, and what is left of it is removed. It stops
     at an event that the view cannot take and tells which; that is then found with muster projections parked, and can be
-    discarded. Progress is told on standard error.
+    discarded. Progress is told on standard error. That it was asked for stands in the log.
     """
 
     async def work(settings: Settings) -> str:
@@ -90,6 +91,7 @@ def rebuild(name: str, processes: int, *, json: bool) -> None:
         model, store, meter = _model(name), _store(settings), Meter()
         begun = time.monotonic()
         try:
+            await _record(settings, model, reason)
             table = await Rebuilding(store, model, settings.partitions, told=meter.at).run(processes)
         except RebuildUnderWay:
             refuse("It is being built anew already; muster projections tells how far that is.")
@@ -103,6 +105,20 @@ def rebuild(name: str, processes: int, *, json: bool) -> None:
         return f"{table} serves {name} now, built in {seconds:,.1f} s."
 
     operate("muster projections rebuild", work)
+
+
+async def _record(settings: Settings, model: "ReadModel[Any]", reason: str | None) -> None:
+    """That an operator has it built anew; where somebody does so already it is not. Raises `RebuildUnderWay`."""
+    from api.handling import handler_of
+    from commands.handler import Context
+    from commands.rebuild_read_model import RebuildReadModel
+    from events.event import Actor
+    from projections.rebuilds import hold
+
+    context = Context(Actor("operator"), reason=reason)
+    async with reading(settings, "projector") as connection, handler_of(settings, "muster operator") as (handler, _):
+        await hold(connection, model)
+        await handler.handle(RebuildReadModel(model.name, model.version, by_workers=False), context)
 
 
 @click.command()

@@ -15,7 +15,7 @@ from api.auth import in_session
 from api.bodies import Body, JsonRequest
 from api.credentials import Assertion, plain
 from api.declared import BODY, COMMAND, HASHING, IN_SESSION, PARAMETERS, declared
-from api.fields import PresentPassword, RecoveryCode, TotpCode
+from api.fields import PresentPassword, Reason, RecoveryCode, TotpCode
 from api.sessions import access_token
 from commands.errors import (
     NoSecondFactor,
@@ -31,14 +31,16 @@ __all__ = ["SteppingUp"]
 
 
 class StepUpBody(Body, frozen=True):
-    """The password or, where there is a second factor, that."""
+    """The password or, where there is a second factor, that; and why."""
 
     password: PresentPassword | UnsetType = UNSET
     totp: TotpCode | UnsetType = UNSET
     recovery_code: RecoveryCode | UnsetType = UNSET
     passkey: Assertion | UnsetType = UNSET
+    reason: Reason | None = None
 
     forms = (("password",), ("totp",), ("recovery_code",), ("passkey",))
+    beside = ("reason",)
 
 
 class SteppedUpToken(Struct, frozen=True):
@@ -89,9 +91,9 @@ class SteppingUp(Controller):
         given: dict[str, Any] = {
             name: plain(value) if isinstance(value, Assertion) else value
             for name, value in asdict(data).items()
-            if not isinstance(value, UnsetType)
+            if name != "reason" and not isinstance(value, UnsetType)
         }
         with alarmed("a stored secret", WrongPassword if "password" in given else WrongSecondFactor):
-            outcome = await ask(request, StepUp(session_id, caller.user_id, **given))
+            outcome = await ask(request, StepUp(session_id, caller.user_id, **given), data.reason)
         token, seconds = access_token(request, outcome, outcome.position)
         return Response(SteppedUpToken(token, "Bearer", seconds), headers=recorded_headers(outcome))

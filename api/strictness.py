@@ -41,7 +41,7 @@ def say_what_is_refused(document: dict[str, Any]) -> None:
             for schema in component.get("properties", {}).values():
                 _free(schema, schemas)
             if body.forms:
-                schemas[body.__name__] = _in_forms(component, body.forms)
+                schemas[body.__name__] = _in_forms(component, body.forms, body.beside)
     for operations in document["paths"].values():
         for method, operation in operations.items():
             for parameter in operation.get("parameters", ()):
@@ -50,13 +50,13 @@ def say_what_is_refused(document: dict[str, Any]) -> None:
                 _body(body, method)
 
 
-def _in_forms(component: dict[str, Any], forms: Iterable[tuple[str, ...]]) -> dict[str, Any]:
-    """A schema that has one of several forms, each with all of its fields."""
+def _in_forms(component: dict[str, Any], forms: Iterable[tuple[str, ...]], beside: tuple[str, ...]) -> dict[str, Any]:
+    """A schema that has one of several forms, each with all of its fields, and those that may be beside."""
     properties = {name: _alone(schema) for name, schema in component["properties"].items()}
     alternatives = [
         {
             "type": "object",
-            "properties": {name: properties[name] for name in form},
+            "properties": {name: properties[name] for name in (*form, *beside)},
             "required": [*form],
             "additionalProperties": False,
         }

@@ -120,14 +120,14 @@ class Handler:
 
     async def rehearse(self, command: Command[R], context: Context) -> tuple[R, tuple[Written, ...]]:
         """What the command would answer and record if it were asked now; nothing is recorded. Raises its own refusals."""
-        unit = Unit(self._pool, self._reads, self._keys, self._known(context))
+        unit = Unit(self._pool, self._reads, self._keys, self._known(context, rehearsing=True))
         result = await command.perform(unit)
         if unit.refusal is not None:
             raise unit.refusal
         return result, tuple(unit.written.values())
 
-    def _known(self, context: Context) -> Known:
-        return Known(self._clock(), self._rules, self._hasher, {}, context.client or NO_CLIENT)
+    def _known(self, context: Context, *, rehearsing: bool = False) -> Known:
+        return Known(self._clock(), self._rules, self._hasher, {}, context.client or NO_CLIENT, rehearsing)
 
     async def _replayed(self, command: Command[R], idempotent: IdempotentRequest) -> Outcome[R] | None:
         found = await idempotent.find(self._pool)

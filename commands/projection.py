@@ -1,4 +1,4 @@
-"""What a command knows of a read model's parked events: what was decided about them, and what lies there now."""
+"""What a command knows of a read model: what was decided about its parked events, and what lies there now."""
 
 from collections.abc import Iterable, Mapping
 from functools import reduce
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from commands.errors import NoSuchReadModel
 from events.connections import Reading
 from events.event import Recorded
-from events.projection import ParkedEventDiscarded, ParkedEventsRetried, ProjectionEvent
+from events.projection import ParkedEventDiscarded, ParkedEventsRetried, ProjectionEvent, RebuildAsked
 
 __all__ = ["NOTHING_DECIDED", "Decisions", "evolve", "fold", "parked_key", "taken_in"]
 
@@ -33,6 +33,8 @@ def evolve(decisions: Decisions, recorded: Recorded[ProjectionEvent]) -> Decisio
             return replace(decisions, retried={**decisions.retried, key: recorded.position})
         case ParkedEventDiscarded(position=position):
             return replace(decisions, discarded=decisions.discarded | {position})
+        case RebuildAsked():
+            return decisions
         case unreachable:
             assert_never(unreachable)
 

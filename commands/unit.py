@@ -27,6 +27,7 @@ from events.api_key import STREAM_TYPE as API_KEY
 from events.append import ClaimChange, KeyUse, SecretChange
 from events.connections import Reading
 from events.data_keys import DataKeys
+from events.delivery import STREAM_TYPE as DELIVERY
 from events.errors import KeyGone
 from events.event import Event, Recorded
 from events.invitation import STREAM_TYPE as INVITATION
@@ -86,6 +87,7 @@ class Known(Struct, frozen=True):
     hasher: Hasher
     memo: dict[Any, Any]
     client: Client = NO_CLIENT
+    rehearsing: bool = False
 
 
 class Written(Struct):
@@ -145,6 +147,11 @@ class Unit:
         """Hashes and verifies passwords."""
         return self._known.hasher
 
+    @property
+    def rehearsing(self) -> bool:
+        """Whether the command is only tried out: then nothing is done that cannot be taken back."""
+        return self._known.rehearsing
+
     def new_id(self) -> UUID:
         """A fresh UUIDv7 (RFC 9562)."""
         made: UUID = uuid7()
@@ -181,6 +188,10 @@ class Unit:
     async def decisions(self, name: str) -> Decisions:
         """What was decided about the parked events of a read model."""
         return await self._fold(projection_id(name), PROJECTION, projection.fold)
+
+    async def times_redriven(self, delivery_id: UUID) -> int:
+        """How often it was decided that a delivery be attempted again."""
+        return await self._fold(delivery_id, DELIVERY, lambda history: sum(1 for _ in history))
 
     async def _fold(self, stream_id: UUID, stream_type: str, fold: Callable[[Iterable[Recorded[Any]]], S]) -> S:
         """What was of a stream; a stream of another type is no user's and no session's, whoever gives its id for one."""
@@ -274,6 +285,10 @@ class Unit:
     def record_projection(self, name: str, subject_id: UUID | None, *events: Event) -> None:
         """Events in a read model's stream, about one user or about all."""
         self._record(PROJECTION, projection_id(name), subject_id, events)
+
+    def record_delivery(self, delivery_id: UUID, subject_id: UUID, *events: Event) -> None:
+        """Events about a delivery to somebody."""
+        self._record(DELIVERY, delivery_id, subject_id, events)
 
     def _record(self, stream_type: str, stream_id: UUID, subject_id: UUID | None, events: Iterable[Event]) -> None:
         if not events:

@@ -1,11 +1,19 @@
-"""What was decided about events that a read model could not take: one stream for each read model, whatever its tables."""
+"""What was decided about read models and events that they could not take: a stream for each, whatever its tables."""
 
 from typing import Final, TypeAlias
 from uuid import UUID, uuid5
 
 from events.event import Event
 
-__all__ = ["STREAM_TYPE", "ParkedEventDiscarded", "ParkedEventsRetried", "ProjectionEvent", "stream_id"]
+__all__ = [
+    "STREAM_TYPE",
+    "ParkedEventDiscarded",
+    "ParkedEventsRetried",
+    "ParkingDecision",
+    "ProjectionEvent",
+    "RebuildAsked",
+    "stream_id",
+]
 
 STREAM_TYPE = "projection"
 _NAMES: Final = UUID("0190b0a6-ad31-7000-8000-70726f6a6563")
@@ -30,4 +38,12 @@ class ParkedEventDiscarded(Event, frozen=True):
     position: int
 
 
-ProjectionEvent: TypeAlias = ParkedEventsRetried | ParkedEventDiscarded
+class RebuildAsked(Event, frozen=True):
+    """A read model of this version was to be built anew from the log, beside the table that served it."""
+
+    name: str
+    version: int
+
+
+ParkingDecision: TypeAlias = ParkedEventsRetried | ParkedEventDiscarded
+ProjectionEvent: TypeAlias = ParkingDecision | RebuildAsked

@@ -9,13 +9,13 @@ import structlog
 from events.codec import SealBroken
 from events.data_keys import DataKeys
 from events.event import UnknownEvent
-from events.projection import ParkedEventDiscarded, ParkedEventsRetried, ProjectionEvent
+from events.projection import ParkingDecision
 from events.store import recorded
 from projections.causes import told
 
 __all__ = ["DECISIONS", "decision", "undecided"]
 
-DECISIONS: Final = tuple(event.__name__ for event in get_args(ProjectionEvent))
+DECISIONS: Final = tuple(event.__name__ for event in get_args(ParkingDecision))
 """The topics that a projection takes beside those of its model."""
 
 _log = structlog.get_logger()
@@ -29,7 +29,7 @@ def undecided(rows: Sequence[Any]) -> Sequence[Any]:
     return rows
 
 
-def decision(row: Any, name: str, keys: DataKeys) -> ProjectionEvent | None:
+def decision(row: Any, name: str, keys: DataKeys) -> ParkingDecision | None:
     """What was decided for the read model of this name, or None.
 
     A decision that cannot be read is passed over: what it was about stays parked, and can be decided on again.
@@ -39,5 +39,5 @@ def decision(row: Any, name: str, keys: DataKeys) -> ProjectionEvent | None:
     except (UnknownEvent, SealBroken, msgspec.MsgspecError) as error:
         _log.error("decision not understood", position=row["notification_id"], cause=told(error))
         return None
-    assert isinstance(event, ParkedEventsRetried | ParkedEventDiscarded)
+    assert isinstance(event, ParkingDecision)
     return event if event.name == name else None

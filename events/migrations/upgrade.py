@@ -9,7 +9,7 @@ from events.migrations.roles import ensure_roles
 
 __all__ = ["HEAD", "migrate"]
 
-HEAD = "0009"
+HEAD = "0010"
 FOLDER = Path(__file__).parent
 _LOCK = 0x6D696772
 

@@ -23,7 +23,6 @@ __all__ = [
     "hold",
     "owe",
     "postpone",
-    "redrive",
     "settle",
 ]
 
@@ -145,9 +144,3 @@ async def postpone(connection: asyncpg.Connection, delivery: Delivery, seconds: 
         seconds,
         cause,
     )
-
-
-async def redrive(connection: Reading, delivery_ids: Sequence[UUID] | None = None) -> int:
-    """Have deliveries that were given up sent after all, all of them or these; how many there were."""
-    rows = await connection.fetch("SELECT redrive_deliveries($1)", None if delivery_ids is None else list(delivery_ids))
-    return len(rows)

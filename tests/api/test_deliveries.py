@@ -9,14 +9,16 @@ from uuid_utils.compat import uuid4
 from events.connections import connect
 from projections.checkpoints import prepare, take
 from projections.reactions.emails import EMAILS
-from tests.api.console import muster, refused, told
+from tests.api.console import history, muster, refused, told
 from tests.api.site import Site
 from tests.support import until
 
+DRY_RUN = {"Prefer": "dry-run"}
 
-async def owed(site: Site, *statuses: str) -> list[str]:
-    """The ids of mails to somebody, in these states."""
-    subject = uuid4()
+
+async def owed(site: Site, *statuses: str, subject: UUID | None = None) -> list[str]:
+    """The ids of mails to somebody, or to this user, in these states."""
+    subject = subject or uuid4()
     ids = []
     for number, status in enumerate(statuses, start=1):
         (row,) = await site.database.query(
@@ -80,6 +82,10 @@ async def test_a_dead_one_is_attempted_again_and_others_stay_as_they_are(site: S
     ids = await owed(site, "dead", "sent", "obsolete", "waiting")
     before = await site.head()
     for delivery in ids:
+        tried = await site.post(f"/v1/deliveries/{delivery}/redrive", None, site.administrator, headers=DRY_RUN)
+        assert [event["type"] for event in tried.json()["events"]] == ["DeliveryRedriven"] * (delivery == ids[0])
+    assert await statuses(site, ids) == ["dead", "sent", "obsolete", "waiting"]
+    for delivery in ids:
         answer = await site.post(f"/v1/deliveries/{delivery}/redrive", None, site.administrator)
         assert answer.status_code == 200, answer.text
         again = await site.post(f"/v1/deliveries/{delivery}/redrive", None, site.administrator)
@@ -88,9 +94,33 @@ async def test_a_dead_one_is_attempted_again_and_others_stay_as_they_are(site: S
     revived = (await site.get(f"/v1/deliveries/{ids[0]}", site.administrator)).json()
     assert (revived["attempts"], revived["cause"], revived["settled_at"]) == (0, None, None)
     assert revived["next_attempt_at"]
-    assert await site.head() == before
+    assert await site.head() == before + 1
     missing = await site.post(f"/v1/deliveries/{uuid4()}/redrive", None, site.administrator)
     assert missing.json()["type"].endswith("/problems/no-such-delivery")
+
+
+async def test_who_had_what_attempted_again_and_why_stands_in_the_history_of_whom_it_goes_to(site: Site):
+    person = await site.person()
+    first, second = await owed(site, "dead", "dead", subject=person.id)
+    why = {"reason": "their mailbox was full"}
+    assert (await site.post(f"/v1/deliveries/{first}/redrive", why, site.administrator)).status_code == 200
+    done = await told(site, "deliveries", "redrive", second, "--reason", "the other one, too")
+    assert done == [{"redriven": 1}]
+    by_user, by_operator = (await history(site, str(person.id)))[-2:]
+    assert (by_user["type"], by_user["actor"]["id"], by_user["subject"], by_user["reason"]) == (
+        "DeliveryRedriven", str(site.administrator.id), str(person.id), "their mailbox was full",
+    )  # fmt: skip
+    assert (by_user["stream"], by_user["data"]["reaction"], by_user["data"]["position"]) == (first, "emails", 1)
+    assert (by_operator["actor"], by_operator["reason"]) == ({"type": "operator"}, "the other one, too")
+
+
+async def test_two_who_ask_at_once_have_it_attempted_once(site: Site):
+    (delivery,) = await owed(site, "dead")
+    before = await site.head()
+    path = f"/v1/deliveries/{delivery}/redrive"
+    answers = await asyncio.gather(*(site.post(path, None, site.administrator) for _ in range(10)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert await site.head() == before + 1
 
 
 async def test_the_operator_lists_and_redrives_at_the_console(fresh: Site):
@@ -105,7 +135,8 @@ async def test_the_operator_lists_and_redrives_at_the_console(fresh: Site):
     assert some.stderr == "More follow: --all shows everything.\n"
     assert await told(fresh, "deliveries", "redrive", ids[0]) == [{"redriven": 1}]
     assert await told(fresh, "deliveries", "redrive", ids[1]) == [{"redriven": 0}]
-    assert (await muster(fresh, "deliveries", "redrive", "--dead")).stdout == "2 will be attempted again.\n"
+    done = await muster(fresh, "deliveries", "redrive", "--dead")
+    assert (done.exit_code, done.stdout) == (0, "2 will be attempted again.\n"), done.stderr
     assert await statuses(fresh, ids) == ["waiting", "sent", "waiting", "waiting"]
     assert "There is no such delivery." in await refused(fresh, "deliveries", "redrive", str(UUID(int=1)))
     assert "Name an ID, or say --dead." in await refused(fresh, "deliveries", "redrive")

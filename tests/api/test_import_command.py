@@ -156,7 +156,7 @@ async def test_tells_people_how_many_and_what_was_refused(empty, tmp_path):
 
 async def test_takes_standard_input_and_tells_programs_of_every_row(empty):
     given = b"".join(json.dumps(row).encode() + b"\n" for row in rows(20))
-    done = await run(empty, "import", "-", "--json", "--reason", "moving in", given=given)
+    done = await run(empty, "import", "-", "--json", given=given)
     assert done.exit_code == 0, done.stderr
     *lines, summary = map(json.loads, done.stdout.splitlines())
     assert [line["line"] for line in lines] == list(range(1, 21))
@@ -168,6 +168,15 @@ async def test_takes_standard_input_and_tells_programs_of_every_row(empty):
         '["display_name"]',
         "null",
     }
+
+
+async def test_why_all_are_brought_in_is_said_of_those_whose_row_does_not_say_it(empty, tmp_path):
+    file = written(tmp_path / "people", [*rows(1), {"email": "by@example.com", "reason": "by hand"}])
+    done = await run(empty, "import", file, "--json", "--reason", "moving in")
+    assert done.exit_code == 0, done.stderr
+    for line, reason in zip(done.stdout.splitlines(), ("moving in", "by hand"), strict=False):
+        history = await run(empty, "users", "history", json.loads(line)["user_id"], "--json")
+        assert {json.loads(event)["reason"] for event in history.stdout.splitlines()} == {reason}
 
 
 async def test_a_dry_run_does_nothing(empty, tmp_path):

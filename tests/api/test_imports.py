@@ -91,6 +91,17 @@ async def test_each_line_is_told_of_in_its_order_whatever_became_of_it(site):
     assert {name: summary["summary"][name] for name in counts} == counts
 
 
+async def test_why_somebody_is_brought_in_stands_in_their_history(site):
+    why = "taken over with the shop"
+    brought, silent, wrong, _ = await imported(
+        site, [whole(reason=why), whole(), {"email": site.new_email(), "reason": ""}]
+    )
+    for row, reason in ((brought, why), (silent, None)):
+        history = (await site.get(f"/v1/users/{row['user_id']}/history", site.administrator)).json()["items"]
+        assert [event["reason"] for event in history] == [reason] * 2
+    assert (wrong["outcome"], wrong["errors"][0]["pointer"]) == ("refused", "/reason")
+
+
 async def test_what_was_done_in_part_is_sent_again_whole(site):
     rows = [whole() for _ in range(3 * ROWS_AT_ONCE)]
     await imported(site, rows[: len(rows) // 2])

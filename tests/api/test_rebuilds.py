@@ -68,6 +68,37 @@ async def test_workers_build_what_was_asked_for_once(fresh: Site):
     assert (await fresh.post(REBUILD, None, fresh.administrator)).status_code == 202
 
 
+async def test_who_has_a_view_built_anew_and_why_stands_in_the_log(fresh: Site):
+    dry, before = {"Prefer": "dry-run"}, await fresh.head()
+    tried = await fresh.post(REBUILD, {"reason": "to be sure"}, fresh.administrator, headers=dry)
+    assert (tried.status_code, tried.headers["preference-applied"]) == (200, "dry-run")
+    (event,) = tried.json()["events"]
+    assert (event["type"], event["data"]) == ("RebuildAsked", {"name": "users", "version": USERS.version})
+    assert (await status(fresh))["rebuilds"] == []
+    assert await fresh.head() == before
+    taken = await fresh.post(REBUILD, {"reason": "to be sure"}, fresh.administrator)
+    assert (taken.status_code, taken.headers["event-position"]) == (202, str(before + 1))
+    for headers in (dry, {}):
+        again = await fresh.post(REBUILD, None, fresh.administrator, headers=headers)
+        assert (again.status_code, again.json()["type"].rpartition("/")[2]) == (409, "rebuild-under-way")
+    await told(fresh, "projections", "rebuild", "users", "--reason", "nobody else did")
+    asked = (await fresh.get("/v1/events?type=RebuildAsked", fresh.administrator)).json()["items"]
+    assert [(event["actor"]["type"], event["reason"], event["subject"]) for event in asked] == [
+        ("user", "to be sure", None),
+        ("operator", "nobody else did", None),
+    ]
+
+
+async def test_nothing_is_recorded_of_a_rebuild_while_another_goes_on(fresh: Site):
+    before, connection = await fresh.head(), await connect(fresh.database.url("projector"), "another")
+    await hold(connection, USERS)
+    assert "It is being built anew already" in await refused(fresh, "projections", "rebuild", "users")
+    assert (await fresh.post(REBUILD, None, fresh.administrator)).status_code == 409
+    assert (await fresh.post(REBUILD, None, fresh.administrator, headers={"Prefer": "dry-run"})).status_code == 409
+    await connection.close()
+    assert await fresh.head() == before
+
+
 async def test_answers_never_go_back_while_tables_take_turns(fresh: Site):
     person = await fresh.seen(await fresh.person())
     seen: list[int] = []

@@ -171,3 +171,19 @@ async def test_nothing_is_read_for_those_who_are_fresh(site, monkeypatch):
     monkeypatch.setattr("api.step_up.read_stream", read)
     person = await site.person()
     assert (await site.post(f"/v1/users/{person.id}/totp", None, person)).status_code == 200
+
+
+async def test_why_one_proves_it_stands_in_the_history_beside_the_proof(site, auditor):
+    person = await site.person()
+    step_up = f"/v1/sessions/{person.session_id}/step-up"
+    assert (await site.post(step_up, {"password": PASSWORD, "reason": "to move"}, person)).status_code == 200
+    history = (await site.get(f"/v1/users/{person.id}/history", auditor)).json()["items"]
+    assert (history[-1]["type"], history[-1]["reason"]) == ("SteppedUp", "to move")
+    for body, pointers in (
+        ({"reason": "to move"}, {"/password"}),
+        ({"totp": "123456", "password": PASSWORD, "reason": "x"}, {"/totp"}),
+        ({"password": PASSWORD, "reason": ""}, {"/reason"}),
+    ):
+        answer = await site.post(step_up, body, person)
+        assert answer.status_code == 400, body
+        assert {error["pointer"] for error in answer.json()["errors"]} == pointers

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from events.administrators import AdministratorAdded, AdministratorRemoved, FirstAdministratorInvited
 from events.api_key import ApiKeyIssued, ApiKeyRevoked, ApiKeyUsed
+from events.delivery import DeliveryRedriven
 from events.event import Event
 from events.invitation import InvitationAccepted, InvitationLapsed, InvitationWithdrawn, UserInvited
 from events.keys import DataKey
-from events.projection import ParkedEventDiscarded, ParkedEventsRetried
+from events.projection import ParkedEventDiscarded, ParkedEventsRetried, RebuildAsked
 from events.session import (
     RefreshTokenReused,
     SessionContinued,
@@ -141,6 +142,8 @@ EXAMPLES: dict[str, Event] = {
         InvitationLapsed(),
         ParkedEventsRetried("users", OTHER),
         ParkedEventDiscarded("users", 17),
+        RebuildAsked("users", 4),
+        DeliveryRedriven("emails", "verification", 17),
     )
 }
 

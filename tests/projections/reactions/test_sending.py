@@ -22,7 +22,7 @@ from events.user import (
     VerificationRequested,
 )
 from projections.reactions import smtp
-from projections.reactions.deliveries import begin_attempt, hold, redrive
+from projections.reactions.deliveries import begin_attempt, hold
 from projections.reactions.sending import BACKOFF_SECONDS
 from tests.support import until
 
@@ -124,7 +124,9 @@ async def test_gives_up_after_hours_and_sends_it_when_told_to_after_all(log, pos
     mail.answers = []
     await post.after(3600)
     assert mail.taken == []
-    assert (await redrive(post.pool, [uuid7()]), await redrive(post.pool)) == (0, 1)
+    (delivery,) = await post.pool.fetch("SELECT id FROM deliveries")
+    redriven = [await post.pool.fetch("SELECT redrive_deliveries($1)", [one]) for one in (uuid7(), delivery["id"])]
+    assert [len(rows) for rows in redriven] == [0, 1]
     post.now = None
     await post.sending.run()
     assert (len(mail.taken), await post.deliveries()) == (1, [("verification", "sent", 1)])
