@@ -44,15 +44,15 @@ CHECKED: Final = 400
 _SOME: Final = """
     WITH seed AS (
         SELECT subject_id AS key FROM stored_events WHERE subject_id IS NOT NULL
-            AND notification_id >= (SELECT random() * max(notification_id) FROM stored_events)
+            AND notification_id >= (SELECT (random() * max(notification_id))::bigint FROM stored_events)
         ORDER BY notification_id LIMIT 1
     ), about AS (
-        (SELECT subject_id FROM stored_events, seed WHERE subject_id >= seed.key ORDER BY subject_id LIMIT $1)
+        (SELECT subject_id FROM stored_events WHERE subject_id >= (SELECT key FROM seed) ORDER BY subject_id LIMIT $1)
         UNION ALL
-        (SELECT subject_id FROM stored_events, seed WHERE subject_id < seed.key ORDER BY subject_id DESC LIMIT $1)
+        (SELECT subject_id FROM stored_events WHERE subject_id < (SELECT key FROM seed) ORDER BY subject_id DESC LIMIT $1)
     ) SELECT min(subject_id::text)::uuid AS first, max(subject_id::text)::uuid AS last FROM about
 """
-"""Some keys around one of a random event, about as many events after it and before it."""
+"""Some keys around one of a random event, about as many events after it and before it; found in indexes, however long the log."""
 
 Told = Callable[[str, int, int], None]
 """Is told the state of a rebuild, and how many events are done of how many."""

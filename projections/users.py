@@ -148,8 +148,9 @@ def known(make: Callable[..., K], row: K | None, event: UserEvent, recorded: Rec
     changes = _changes(row, event)
     if not changes:
         return replace(row, version=recorded.version, **more)
-    if any(isinstance(value, Forgotten) for value in changes.values()):
-        return None
+    for value in changes.values():
+        if isinstance(value, Forgotten):
+            return None
     changed = replace(row, **changes, updated_at=recorded.recorded_at, version=recorded.version, **more)
     status = _status(changed)
     return changed if status == changed.status else replace(changed, status=status)

@@ -23,7 +23,7 @@ from projections.positions import ViewBehind
 from projections.published import publish_what_serves
 from projections.published_views import EDITION, PUBLISHED
 from projections.read_model import ReadModel
-from projections.rebuilding import BuiltWrongly, Rebuilding
+from projections.rebuilding import _SOME, BuiltWrongly, Rebuilding
 from projections.rebuilds import Rebuild, RebuildUnderWay, ask, hold, let_go, rebuilds
 from projections.rolling_back import roll_back
 from projections.rows import Rows
@@ -321,6 +321,17 @@ async def test_a_table_that_lacks_rows_or_has_some_twice_never_serves(database, 
     assert await serving_table(view.connection, USERS) == USERS.view
     told = await left(view)
     assert (told.state, told.cause) == ("stopped", str(wrong.value))
+
+
+async def test_what_is_looked_at_is_found_by_indexes_however_long_the_log_is(log, connection):
+    for _ in range(300):
+        await log.add(uuid7(), registered, EmailVerified())
+    await log.database.query("ANALYZE stored_events")
+    await connection.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+    for _ in range(5):
+        plan = [row[0] for row in await connection.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {_SOME.replace('$1', '5')}")]
+        assert not [line for line in plan if "Rows Removed" in line], "\n".join(plan)
+        assert not [line for line in plan if "Sort" in line], "\n".join(plan)
 
 
 async def test_one_that_died_when_its_table_had_got_to_serve_is_done(database, log, view, store):
