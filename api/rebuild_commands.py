@@ -113,12 +113,13 @@ async def _record(settings: Settings, model: "ReadModel[Any]", reason: str | Non
     from commands.handler import Context
     from commands.rebuild_read_model import RebuildReadModel
     from events.event import Actor
-    from projections.rebuilds import hold
+    from projections.rebuilds import hold, let_go
 
     context = Context(Actor("operator"), reason=reason)
     async with reading(settings, "projector") as connection, handler_of(settings, "muster operator") as (handler, _):
         await hold(connection, model)
         await handler.handle(RebuildReadModel(model.name, model.version, by_workers=False), context)
+        await let_go(connection, model)
 
 
 @click.command()

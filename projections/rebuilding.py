@@ -88,7 +88,8 @@ class Rebuilding:
         """Build, follow and swap; the table that serves now. With no processes, everything is done in this one.
 
         Raises `RebuildUnderWay`, `Unfoldable` for an event that the model cannot take, `BuiltWrongly`, `BuilderLost`,
-        asyncpg's errors. The view that serves goes on serving whatever happens.
+        asyncpg's errors. The view that serves goes on serving whatever happens. Whoever is told how it ended can begin another
+        one; of what dies the server learns a moment later.
         """
         connection = await connect(self._store.url, "muster rebuild")
         try:
@@ -98,16 +99,20 @@ class Rebuilding:
                 await self._let_serve(connection, target)
             except Unfoldable as unfoldable:
                 await self._stop(connection, unfoldable)
+                await rebuilds.let_go(connection, self._model)
                 raise
             except BuiltWrongly as wrong:
-                await drop_leftovers(connection, self._model)
-                await rebuilds.settle(connection, self._model, str(wrong))
+                await self._settle(connection, str(wrong))
                 raise
-            await drop_leftovers(connection, self._model)
-            await rebuilds.settle(connection, self._model)
+            await self._settle(connection)
             return target
         finally:
             connection.terminate()
+
+    async def _settle(self, connection: asyncpg.Connection, cause: str | None = None) -> None:
+        await drop_leftovers(connection, self._model)
+        await rebuilds.settle(connection, self._model, cause)
+        await rebuilds.let_go(connection, self._model)
 
     async def _unfinished(self, connection: asyncpg.Connection) -> str | None:
         """The table of a dead rebuild that had only to follow the log, if it is there; a restored database may be without."""

@@ -37,6 +37,7 @@ def pytest_collection_finish() -> None:
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes that tests start need not compile everything each time
     os.environ["PGSSLMODE"] = "disable"  # nor ask each time whether a server speaks TLS that does not
+    os.environ["PYTHONPATH"] = str(Path(__file__).with_name("absent"))  # nor import what only benchmarks need
     take_part(config)
 
 
@@ -47,7 +48,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def log() -> None:
+def logged_past_output() -> None:
     """What is logged in this process goes past whoever reads the output of a command that is tested in it."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 

@@ -18,7 +18,7 @@ from projections.users import USERS
 from projections.verifying import Difference, Verifier
 from tests.projections.terms import OPEN_TERMS, TERMS
 from tests.projections.test_any_history import PEOPLE, ends, histories, persons, record
-from tests.projections.test_rebuilding import Killed, rows_of, store
+from tests.projections.test_rebuilding import Killed, hung_up, rows_of, store
 from tests.projections.test_verifying import repairing
 
 __all__ = ["repairing", "store"]
@@ -109,6 +109,7 @@ async def test_live_and_built_anew_are_the_same_and_nothing_differs(
         await erasures.done(DYING, 0)
         with contextlib.suppress(Killed):
             await rebuild(DYING, killed_at)
+        await hung_up(store)
     await erasures.done(GOOD, 0)
     table = await rebuild(GOOD)
     await erasures.done(OVER)

@@ -58,7 +58,23 @@ async def rebuild(store: Store, model: ReadModel[Any] = USERS, killed_at: int = 
         if told == killed_at:
             raise Killed
 
-    return await Rebuilding(store, model, 2, told=tell, **how).run(0)
+    try:
+        return await Rebuilding(store, model, 2, told=tell, **how).run(0)
+    except Killed:
+        await hung_up(store)
+        raise
+
+
+async def hung_up(store: Store) -> None:
+    """Come back once the server has noticed that who rebuilt is dead: a session lets go of its locks a moment later."""
+    connection = await connect(store.url, "watching")
+    sessions = "SELECT FROM pg_stat_activity WHERE application_name = 'muster rebuild' AND datname = current_database()"
+
+    async def noticed() -> bool:
+        return not await connection.fetchval(f"SELECT EXISTS ({sessions})")
+
+    await until(noticed)
+    await connection.close()
 
 
 async def left(view, model: ReadModel[Any] = USERS) -> Rebuild:
@@ -156,6 +172,7 @@ async def die_following(store: Store) -> None:
 
     with pytest.raises(Killed):
         await Rebuilding(store, USERS, 1, told=tell, by_workers=True).run(0)
+    await hung_up(store)
 
 
 async def test_a_worker_goes_on_with_one_that_had_only_to_follow(database, log, view, store):
