@@ -83,11 +83,14 @@ class Workers:
         assert (took := await self.stop(child)) < AT_ONCE_SECONDS, took
 
     async def reach(self, position: int, seconds: float = 20) -> None:
-        """Return once the view has reached a position."""
+        """Return once the view that serves has reached a position; a table that is still built may have before it serves."""
 
         async def there() -> bool:
             rows = await self.database.query(
-                "SELECT min(position) AS position FROM checkpoints WHERE consumer = $1", USERS.consumer
+                "SELECT min(position) AS position FROM checkpoints JOIN read_models ON serving = consumer "
+                "WHERE name = $1 AND version = $2",
+                USERS.name,
+                USERS.version,
             )
             return (rows[0]["position"] or 0) >= position
 
