@@ -10,13 +10,13 @@ from msgspec import Struct
 
 from api.asking import ask, runtime_of, tried_out
 from api.auth import may
-from api.bodies import Body, JsonRequest
+from api.bodies import JsonRequest
 from api.conditions import MinPosition, Prefer, PreferDryRun
 from api.declared import BODY, COMMAND, CURSOR, PARAMETERS, TOKEN, VIEW, declared
-from api.fields import Reason
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
 from api.reasons import FieldError, InvalidParameters, NotPermitted
 from api.rehearsals import Rehearsal
+from api.roles import ReasonBody
 from api.views import Reached, reached
 from commands.errors import NoSuchDelivery
 from commands.redrive_delivery import RedriveDelivery
@@ -44,12 +44,6 @@ class DeliveryList(Struct, frozen=True):
 
     items: list[DeliveryView]
     next: str | None
-
-
-class RedriveBody(Body, frozen=True):
-    """Why it is attempted again."""
-
-    reason: Reason | None = None
 
 
 class Deliveries(Controller):
@@ -123,7 +117,7 @@ class Deliveries(Controller):
         request: JsonRequest,
         delivery_id: FromPath[UUID],
         prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
-        data: JSONBody[RedriveBody | None] = None,
+        data: JSONBody[ReasonBody | None] = None,
     ) -> Response[DeliveryView | Rehearsal]:
         """Attempt a dead delivery again, at once and as often as a new one; others stay as they are. Safe to repeat."""
         command, reason = RedriveDelivery(delivery_id), data.reason if data else None

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import click
 
+from api.acting import Operator
 from api.arguments import all_option, json_option, limit_option, reason_option
 from api.looking import reading, tell, user_of
 from api.operating import Progress, as_json, operate
@@ -104,16 +105,14 @@ def redrive(delivery: UUID | None, reason: str | None, *, dead: bool, json: bool
 
     async def work(settings: Settings) -> str:
         from api.handling import handler_of
-        from commands.handler import Context
         from commands.redrive_delivery import RedriveDelivery
-        from events.event import Actor
 
-        context, redriven = Context(Actor("operator"), reason=reason), 0
+        redriven = 0
         async with handler_of(settings, "muster operator", CONNECTIONS) as (handler, connection):
-            pages = _dead(connection) if delivery is None else _only(delivery)
-            async for some in pages:
-                outcomes = await asyncio.gather(*(handler.handle(RedriveDelivery(one), context) for one in some))
-                redriven += sum(outcome.result for outcome in outcomes)
+            operator = Operator(settings, handler, connection, reason)
+            async for some in _dead(connection) if delivery is None else _only(delivery):
+                done = await asyncio.gather(*(operator.ask(RedriveDelivery(one), one) for one in some))
+                redriven += sum(one.changed for one in done)
         return as_json({"redriven": redriven}) if json else f"{redriven:,} will be attempted again."
 
     operate("muster deliveries redrive", work)

@@ -16,6 +16,7 @@ from api.declared import BODY, COMMAND, CURSOR, DRY_RUN, PARAMETERS, TOKEN, decl
 from api.fields import Reason
 from api.lists import Cursor, Limit, page_headers, place_after, sealed_place
 from api.reasons import NotPermitted, StaleVersion
+from api.roles import ReasonBody
 from commands.discard_parked_event import DiscardParkedEvent
 from commands.errors import NoSuchParkedEvent, NoSuchReadModel, RebuildUnderWay
 from commands.rebuild_read_model import RebuildReadModel
@@ -60,12 +61,6 @@ class RetryBody(Body, frozen=True):
     """Whose parked events are to be tried again, everyone's unless it is said; and why."""
 
     key: Annotated[UUID | None, Meta(description="The id of a user.")] = None
-    reason: Reason | None = None
-
-
-class RebuildBody(Body, frozen=True):
-    """Why it is built anew."""
-
     reason: Reason | None = None
 
 
@@ -114,7 +109,7 @@ class Projections(Controller):
         request: JsonRequest,
         name: Name,
         prefer: PreferDryRun = None,  # noqa: ARG002 - declared here, read where commands are asked
-        data: JSONBody[RebuildBody | None] = None,
+        data: JSONBody[ReasonBody | None] = None,
     ) -> Response[RebuildTaken]:
         """Have the workers fold the log into a new table beside the one that serves, which it replaces once it has come up.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from api.acting import Operator
 from api.arguments import json_option, reason_option
 from api.looking import reading
 from api.meter import Meter
@@ -110,15 +111,16 @@ def rebuild(name: str, processes: int, reason: str | None, *, json: bool) -> Non
 async def _record(settings: Settings, model: "ReadModel[Any]", reason: str | None) -> None:
     """That an operator has it built anew; where somebody does so already it is not. Raises `RebuildUnderWay`."""
     from api.handling import handler_of
-    from commands.handler import Context
     from commands.rebuild_read_model import RebuildReadModel
-    from events.event import Actor
     from projections.rebuilds import hold, let_go
 
-    context = Context(Actor("operator"), reason=reason)
-    async with reading(settings, "projector") as connection, handler_of(settings, "muster operator") as (handler, _):
+    async with (
+        reading(settings, "projector") as connection,
+        handler_of(settings, "muster operator") as (handler, writer),
+    ):
         await hold(connection, model)
-        await handler.handle(RebuildReadModel(model.name, model.version, by_workers=False), context)
+        operator = Operator(settings, handler, writer, reason)
+        await operator.ask(RebuildReadModel(model.name, model.version, by_workers=False))
         await let_go(connection, model)
 
 
