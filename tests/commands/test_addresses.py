@@ -70,7 +70,7 @@ def test_a_claim_says_nothing_without_the_secret():
     assert claim_key(b"one", "ada@example.com", "realm") != claim_key(b"one", "ada@example.com")
 
 
-@settings(max_examples=400)
+@settings(max_examples=1000)
 @given(st.from_regex(addresses._PLAIN, fullmatch=True))
 def test_what_is_plain_is_taken_for_what_a_closer_look_takes_it_for(text):
     assert address(text) == addresses._any_address(text)
